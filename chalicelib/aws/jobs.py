@@ -1,0 +1,172 @@
+"""Jobs and tasks in DynamoDB; a task's transition and what it changes in its job are one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from chalicelib.aws.items import WRITES, Codec, Item, plain, put, query, read, stamp, swap_condition, transact, wire
+from chalicelib.core.jobs import Job, JobChange
+from chalicelib.core.tasks import Task, TaskState
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SHARDS = 8  # one partition of an index takes 1,000 writes a second
+COUNT = "count_"  # a job's counts are attributes of their own: DynamoDB adds to top-level numbers only
+
+_jobs = Codec(Job)
+_tasks = Codec(Task)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoJobs:
+    """Jobs in one table, tasks in another."""
+
+    client: "DynamoDBClient"
+    jobs_table: str
+    tasks_table: str
+
+    def start(self, job: Job, tasks: Sequence[Task]) -> bool:
+        """Store the job and its tasks, at most 99, or nothing: False if one of them is there already."""
+        if len(tasks) >= WRITES:
+            raise ValueError(f"{len(tasks)} tasks do not fit into one transaction with their job")
+        item = _jobs.item(job, job=job.id, created_at=stamp(job.created_at))
+        counts = {COUNT + name: value for name, value in job.counts.items()}
+        item = {**{name: value for name, value in item.items() if name != "counts"}, **wire(counts)}
+        first = {"Put": {"TableName": self.jobs_table, "Item": item, **_absent("job")}}
+        writes = [first, *({"Put": self._new(task)} for task in tasks)]
+        return not transact(self.client, f"job {job.id}", writes)  # type: ignore[arg-type]
+
+    def job(self, job: str) -> Job | None:
+        """The job, read consistently."""
+        found = read(self.client, f"job {job}", self.jobs_table, [wire({"job": job})])
+        return _job(found[0]) if found else None
+
+    def tasks(self, job: str) -> Sequence[Task]:
+        """The job's tasks, read consistently."""
+        request = {
+            "TableName": self.tasks_table,
+            "KeyConditionExpression": "job = :job",
+            "ExpressionAttributeValues": wire({":job": job}),
+            "ConsistentRead": True,
+        }
+        return [_tasks.value(item) for item in query(self.client, f"job {job}", None, request)]
+
+    def task(self, job: str, number: int) -> Task | None:
+        """One task, read consistently."""
+        found = self._read([{"job": job, "number": number}])
+        return found[0] if found else None
+
+    def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
+        """The pipeline's jobs, newest first."""
+        request = {
+            "TableName": self.jobs_table,
+            "IndexName": "history",
+            "KeyConditionExpression": "pipeline = :pipeline",
+            "ExpressionAttributeValues": wire({":pipeline": pipeline}),
+            "ScanIndexForward": False,
+        }
+        return [_job(item) for item in query(self.client, f"history of {pipeline}", limit, request)]
+
+    def swap(self, task: Task, change: JobChange | None = None) -> bool:
+        """Store the task if the stored revision is the one before it, and change its job with it."""
+        arguments = {"TableName": self.tasks_table, "Item": _item(task), **swap_condition(task.revision)}
+        if change is None:
+            return put(self.client, f"task {task.id}", arguments)
+        writes = [{"Put": arguments}, {"Update": self._change(change)}]
+        return not transact(self.client, f"task {task.id}", writes)  # type: ignore[arg-type]
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Store those of the tasks that are not there yet."""
+        for task in tasks:
+            put(self.client, f"task {task.id}", self._new(task))
+
+    def bury(self, tombstone: Task) -> bool:
+        """Put the tombstone where no task is stored; True if the task there is over now."""
+        if put(self.client, f"task {tombstone.id}", self._new(tombstone)):
+            return True
+        stored = self.task(tombstone.job, tombstone.number)
+        return stored is not None and stored.is_over
+
+    def staged(self, table: str, *, limit: int) -> Sequence[Task]:
+        """Staged tasks for a table, oldest first."""
+        return self._indexed("staged", "#table = :value", table, limit, {"#table": "table"})
+
+    def due(self, now: datetime, *, limit: int) -> Sequence[Task]:
+        """Tasks that are not over although their time has come, from each shard of the index."""
+        found: list[Task] = []
+        for shard in range(SHARDS):
+            condition = "#shard = :value AND due_at <= :now"
+            found += self._indexed("due", condition, str(shard), limit, {"#shard": "shard"}, {":now": stamp(now)})
+        return found
+
+    def _indexed(
+        self,
+        index: str,
+        condition: str,
+        value: str,
+        limit: int,
+        names: Mapping[str, str],
+        more: Mapping[str, str] | None = None,
+    ) -> list[Task]:
+        request: dict[str, Any] = {
+            "TableName": self.tasks_table,
+            "IndexName": index,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeValues": wire({":value": value, **(more or {})}),
+        }
+        keys = [plain(item) for item in query(self.client, f"index {index} of tasks", limit, request)]
+        tasks = self._read([{"job": key["job"], "number": key["number"]} for key in keys])
+        return sorted(tasks, key=lambda task: task.due_at)
+
+    def _read(self, keys: Sequence[Mapping[str, Any]]) -> list[Task]:
+        found = read(self.client, "tasks", self.tasks_table, [wire(key) for key in keys])
+        return [_tasks.value(item) for item in found]
+
+    def _new(self, task: Task) -> dict[str, Any]:
+        return {"TableName": self.tasks_table, "Item": _item(task), **_absent("job")}
+
+    def _change(self, change: JobChange) -> dict[str, Any]:
+        steps = {"tasks": change.tasks, "staging": change.staging, "unfinished": change.unfinished}
+        adds = {name: step for name, step in steps.items() if step}
+        adds |= {COUNT + name: count for name, count in change.counts.items() if count}
+        sets = {
+            "finished_at": stamp(change.finished_at) if change.finished_at else None,
+            "error": change.error,
+        }
+        sets = {name: value for name, value in sets.items() if value is not None}
+        names = {f"#{i}": name for i, name in enumerate([*adds, *sets])}
+        alias = {name: token for token, name in names.items()}
+        parts = ["ADD " + ", ".join(f"{alias[name]} :{alias[name][1:]}" for name in adds)] if adds else []
+        if sets:
+            parts.append("SET " + ", ".join(f"{alias[name]} = :{alias[name][1:]}" for name in sets))
+        return {
+            "TableName": self.jobs_table,
+            "Key": wire({"job": change.job}),
+            "UpdateExpression": " ".join(parts),
+            "ConditionExpression": "attribute_exists(job)",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": wire({f":{alias[n][1:]}": v for n, v in {**adds, **sets}.items()}),
+        }
+
+
+def _item(task: Task) -> Item:
+    shard = None if task.is_over else str(crc32(task.job.encode()) % SHARDS)
+    staged_at = stamp(task.staged.at) if task.staged and task.state is TaskState.STAGED else None
+    return _tasks.item(task, shard=shard, due_at=stamp(task.due_at), staged_at=staged_at)
+
+
+def _job(item: Item) -> Job:
+    fields = plain(item)
+    counts = {name.removeprefix(COUNT): int(value) for name, value in fields.items() if name.startswith(COUNT)}
+    return _jobs.value(wire({**fields, "counts": counts}))
+
+
+def _absent(name: str) -> dict[str, Any]:
+    return {
+        "ConditionExpression": "attribute_not_exists(#key)",
+        "ExpressionAttributeNames": {"#key": name},
+    }

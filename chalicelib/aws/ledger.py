@@ -1,0 +1,109 @@
+"""The ledger in DynamoDB: partition key pipeline, sort key the S3 key itself, one item an object.
+
+S3 keys have at most 1,024 bytes, just what a sort key holds, and both sort by UTF-8 bytes: a listing and the
+ledger can be merged as they come. Identity stands beside the key, never in it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.aws.items import WRITES, Codec, Item, put, query, read, stamp, swap_condition, transact, wire
+from chalicelib.core.ledger import OPEN, Entry, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_codec = Codec(Entry)
+_WORK = frozenset({State.PENDING, State.CLAIMED})
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoLedger:
+    """Entries by compare-and-swap on their revision."""
+
+    client: "DynamoDBClient"
+    table: str
+
+    def get(self, pipeline: str, keys: Collection[str]) -> Mapping[str, Entry]:
+        """The entries of these keys, read consistently; 100 a call (0.09 ms of CPU each)."""
+        names = [wire({"pipeline": pipeline, "key": key}) for key in keys]
+        found = (_codec.value(item) for item in read(self.client, self._where(pipeline), self.table, names))
+        return {entry.key: entry for entry in found}
+
+    def swap(self, entries: Sequence[Entry]) -> frozenset[str]:
+        """Store each entry whose stored revision is the one before it; the keys of the others.
+
+        100 conditional puts make one transaction: 0.14 ms of client CPU an entry, against 2.8 one by one, at twice
+        the write units. A transaction is cancelled whole, so the losers are dropped and the rest is sent again.
+        """
+        lost: set[str] = set()
+        for start in range(0, len(entries), WRITES):
+            lost |= self._swap(list(entries[start : start + WRITES]))
+        return frozenset(lost)
+
+    def _swap(self, entries: list[Entry]) -> set[str]:
+        lost: set[str] = set()
+        while len(entries) > 1:
+            where = self._where(entries[0].pipeline)
+            failed = transact(self.client, where, [{"Put": self._put(entry)} for entry in entries])  # type: ignore[typeddict-item]
+            if not failed:
+                return lost
+            lost |= {entries[i].key for i in failed}
+            entries = [entry for i, entry in enumerate(entries) if i not in failed]
+        for entry in entries:
+            if not put(self.client, self._where(entry.pipeline), self._put(entry)):
+                lost.add(entry.key)
+        return lost
+
+    def _put(self, entry: Entry) -> dict[str, Any]:
+        item = _codec.item(entry, key=entry.key, open=_open(entry))
+        return {"TableName": self.table, "Item": item, **swap_condition(entry.revision)}
+
+    def open(self, pipeline: str, *, due: datetime, limit: int) -> Sequence[Entry]:
+        """Pending entries, and claims whose lease ended before `due`, from the sparse index."""
+        items = self._query(
+            limit,
+            "pipeline = :pipeline AND #open BETWEEN :first AND :last",
+            {":pipeline": pipeline, ":first": "work#", ":last": f"work#{stamp(due)}"},
+            IndexName="open",
+            ExpressionAttributeNames={"#open": "open"},
+        )
+        return [_codec.value(item) for item in items]
+
+    def entries(
+        self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100
+    ) -> Sequence[Entry]:
+        """Entries in key order, of one state if one is named."""
+        condition = "pipeline = :pipeline" + (" AND begins_with(#key, :prefix)" if prefix else "")
+        values = {":pipeline": pipeline} | ({":prefix": prefix} if prefix else {})
+        names = {"#key": "key"} if prefix else {}
+        extra: dict[str, Any] = {}
+        if state is not None:
+            values[":state"], names["#state"] = state.value, "state"
+            extra["FilterExpression"] = "#state = :state"
+        if names:
+            extra["ExpressionAttributeNames"] = names
+        return [_codec.value(item) for item in self._query(limit, condition, values, ConsistentRead=True, **extra)]
+
+    def _query(self, limit: int, condition: str, values: Mapping[str, str], **arguments: Any) -> list[Item]:
+        request = {
+            "TableName": self.table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": wire(values),
+            **arguments,
+        }
+        return query(self.client, self._where(values[":pipeline"]), limit, request)
+
+    def _where(self, pipeline: str) -> str:
+        return f"ledger of {pipeline}"
+
+
+def _open(entry: Entry) -> str | None:
+    """The index key that only unfinished entries carry: what is to be done, and since when."""
+    if entry.state not in OPEN:
+        return None
+    if entry.state in _WORK and entry.lease_until is not None:
+        return f"work#{stamp(entry.lease_until)}"
+    return f"{entry.state}#{entry.reason or ''}"

@@ -1,0 +1,5 @@
+"""The command line. It talks to whatever the standard AWS environment points at."""
+
+from chalicelib.cli.main import main
+
+__all__ = ["main"]

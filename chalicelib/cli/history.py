@@ -1,0 +1,132 @@
+"""`history`, `job`, `objects`: what happened, to each run and to each object."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from chalicelib import wiring
+from chalicelib.cli.output import ago, json_option, show_one, show_rows
+from chalicelib.core.jobs import Job
+from chalicelib.core.ledger import Entry, State
+from chalicelib.core.tasks import Task
+from chalicelib.errors import ConfigError
+
+
+@click.command()
+@click.argument("name")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
+@json_option
+def history(name: str, limit: int, as_json: bool) -> None:
+    """The newest jobs of pipeline NAME."""
+    rows = (_summary(job) for job in wiring.jobs().history(name, limit=limit))
+    show_rows(rows, as_json=as_json, empty="No jobs yet.")
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@json_option
+def job(id_: str, as_json: bool) -> None:
+    """One job, with its tasks and what became of their objects."""
+    found = wiring.jobs().job(id_)
+    if found is None:
+        raise ConfigError("there is no job of this id", where=f"job {id_}", remedy="`tidegate history` lists them")
+    tasks = [_task(task) for task in wiring.jobs().tasks(id_)]
+    show_one({**_summary(found), "error": found.error, "tasks": tasks}, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--state", type=click.Choice([state.value for state in State]))
+@click.option("--prefix", default="", help="Only keys that start with this.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1))
+@json_option
+def objects(name: str, state: str | None, prefix: str, limit: int, as_json: bool) -> None:
+    """What happened to each object of pipeline NAME, in key order."""
+    wanted = State(state) if state else None
+    found = wiring.ledger().entries(name, prefix=prefix, state=wanted, limit=limit)
+    shown = (_details(entry) if as_json else _entry(entry) for entry in found)
+    show_rows(shown, as_json=as_json, empty="No such objects.")
+
+
+def _summary(job: Job) -> dict[str, Any]:
+    counts: Mapping[str, int] = job.counts
+    other = {name: n for name, n in counts.items() if name not in ("loaded", "rows", "rejects", "bytes")}
+    return {
+        "job": job.id,
+        "kind": str(job.kind),
+        "state": str(job.state),
+        "created": job.created_at,
+        "took": ago(job.created_at, job.finished_at),
+        "tasks": job.tasks,
+        "loaded": counts.get("loaded", 0),
+        "rows": counts.get("rows", 0),
+        "rejects": counts.get("rejects", 0),
+        "bytes": counts.get("bytes", 0),
+        "not loaded": other,
+    }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    outcomes = {o.key: o for o in task.staged.outcomes} if task.staged else {}
+    return {
+        "task": task.number,
+        "state": str(task.state),
+        "attempt": task.attempt,
+        "snapshot": task.snapshot,
+        "error": task.error,
+        "rejects": task.staged.rejects_path if task.staged else None,
+        "objects": [
+            {
+                "key": member.key,
+                "identity": member.identity,
+                "outcome": str(outcomes[member.key].kind) if member.key in outcomes else None,
+                "reason": outcomes[member.key].reason if member.key in outcomes else None,
+                "error": outcomes[member.key].error if member.key in outcomes else None,
+                "rows": outcomes[member.key].rows if member.key in outcomes else None,
+            }
+            for member in task.members
+        ],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "key": entry.key,
+        "state": str(entry.state),
+        "reason": str(entry.reason) if entry.reason else "",
+        "rows": entry.rows,
+        "rejects": entry.rejects,
+        "created": entry.ref.created_at,
+        "discovered": ago(entry.ref.created_at, entry.discovered_at),
+        "read": ago(entry.ref.created_at, entry.read_at),
+        "committed": ago(entry.ref.created_at, entry.committed_at),
+        "error": entry.error or "",
+    }
+
+
+def _details(entry: Entry) -> dict[str, Any]:
+    return {
+        "bucket": entry.ref.bucket,
+        "key": entry.key,
+        "identity": entry.ref.identity,
+        "size": entry.ref.size,
+        "state": str(entry.state),
+        "reason": str(entry.reason) if entry.reason else None,
+        "error": entry.error,
+        "rows": entry.rows,
+        "rejects": entry.rejects,
+        "job": entry.owner.job if entry.owner else None,
+        "task": entry.owner.task if entry.owner else None,
+        "attempts": entry.attempts,
+        "created_at": entry.ref.created_at,
+        "discovered_at": entry.discovered_at,
+        "claimed_at": entry.claimed_at,
+        "read_at": entry.read_at,
+        "staged_at": entry.staged_at,
+        "committed_at": entry.committed_at,
+        "snapshot": entry.snapshot,
+    }
+
+
+COMMANDS = (history, job, objects)

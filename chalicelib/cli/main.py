@@ -1,0 +1,40 @@
+"""`tidegate`: the commands, and how errors leave.
+
+Exit code 0 is success, 1 a failed operation, 2 bad usage or bad configuration.
+"""
+
+import sys
+
+import click
+
+from chalicelib.cli import connections, history, local, pipelines, rows
+from chalicelib.errors import ConfigError, TidegateError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tidegate")
+def tidegate() -> None:
+    """Data flows one way: from other people's S3 buckets into your lake tables, once, as soon as it lands.
+
+    Commands talk to whatever the standard AWS environment points at (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL);
+    TIDEGATE_STACK and TIDEGATE_BUCKET name the deployment.
+    """
+
+
+for command in (
+    *connections.COMMANDS,
+    *pipelines.COMMANDS,
+    *history.COMMANDS,
+    *rows.COMMANDS,
+    *local.COMMANDS,
+):
+    tidegate.add_command(command)
+
+
+def main() -> None:
+    """Run one command; an error is one sentence on standard error, never a traceback."""
+    try:
+        tidegate()
+    except TidegateError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)

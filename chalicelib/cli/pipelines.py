@@ -1,0 +1,98 @@
+"""`apply`, `create`, `list`, `show`, `delete`: pipelines."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chalicelib import wiring
+from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.errors import ConfigError
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+def apply(file: Path) -> None:
+    """Store the pipeline in FILE, new or changed. Its ledger stays: nothing is loaded twice."""
+    _apply(Pipeline.parse(read_document(file), where=str(file)))
+
+
+@click.command()
+@click.argument("name")
+@click.argument("cron")
+@click.argument("database")
+@click.argument("table")
+@click.argument("file", type=FILE)
+@click.option("--connection", help="The connection to read over, if FILE names none.")
+@click.option("--time-column", help="The timestamp column to partition by, one partition a day.")
+def create(
+    name: str, cron: str, database: str, table: str, file: Path, connection: str | None, time_column: str | None
+) -> None:
+    """Make pipeline NAME from a load.yml, as Treasure Data's connector:create does.
+
+    CRON is '' for a pipeline that listens to notifications only.
+    """
+    if cron:
+        raise ConfigError(
+            f"{cron!r}: this version runs no schedules yet",
+            where="CRON",
+            remedy="Give '' for a pipeline that loads objects as they are created",
+        )
+    document = read_document(file)
+    out: dict[str, Any] = {"type": "iceberg", **(document.get("out") or {}), "database": database, "table": table}
+    if time_column:
+        out |= {"time_column": time_column, "transform": "day"}
+    document |= {"name": name, "out": out} | ({"connection": connection} if connection else {})
+    pipeline = Pipeline.parse(document, where=str(file))
+    if wiring.pipelines().get(name) is not None:
+        raise ConfigError(
+            "this name is taken", where=f"pipeline {name}", remedy="Use `tidegate apply` to change a pipeline"
+        )
+    _apply(pipeline)
+
+
+@click.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """All pipelines."""
+    rows = (
+        {
+            "name": p.name,
+            "connection": p.connection,
+            "source": f"s3://{p.source.bucket}/{p.source.path_prefix}",
+            "table": p.out.address,
+        }
+        for p in wiring.pipelines().all()
+    )
+    show_rows(rows, as_json=as_json, empty="No pipelines yet: `tidegate apply --help`.")
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """One pipeline, and the columns its rows turned out to have."""
+    pipeline = wiring.admin().pipeline(name)
+    settled = [column.document() for column in wiring.pipelines().columns(name)]
+    show_one(pipeline.document() | ({"settled_columns": settled} if settled else {}), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Forget pipeline NAME. Its ledger, its history and its table stay."""
+    wiring.admin().delete(name)
+    click.echo(f"Pipeline {name} is deleted; its ledger and its table stay.")
+
+
+def _apply(pipeline: Pipeline) -> None:
+    known = wiring.pipelines().get(pipeline.name)
+    for warning in wiring.admin().apply(pipeline):
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"Pipeline {pipeline.name} is {'changed' if known else 'made'}: {pipeline.out.address}")
+
+
+COMMANDS = (apply, create, list_, show, delete)

@@ -1,0 +1,72 @@
+"""How the bytes are laid out: the parser, and the decoders in front of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from chalicelib.config.columns import Column
+from chalicelib.config.spec import Spec
+
+
+class Gzip(Spec):
+    """One or several gzip members, one after the other (F54, E32)."""
+
+    type: Literal["gzip"]
+
+
+class Csv(Spec):
+    """Delimited text (F60, F61).
+
+    With `columns` the mapping is by position, as in Embulk, and header names are not looked at.
+    Without `columns` the last skipped line is the header, and types are inferred from the first rows.
+    """
+
+    type: Literal["csv"]
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str | None = Field('"', min_length=1, max_length=1, description="null: quotes mean nothing.")
+    escape: str | None = Field(None, min_length=1, max_length=1)
+    null_string: str | tuple[str, ...] | None = Field(
+        None, description="Text that means NULL. Left out: an unquoted empty field."
+    )
+    skip_header_lines: int | None = Field(None, ge=0, description="Left out: 1 without `columns`, else 0.")
+    charset: str = "UTF-8"
+    newline: Literal["CRLF", "LF", "CR"] = Field("LF", description="Accepted for load.yml; all three are recognised.")
+    columns: tuple[Column, ...] | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _names_differ(cls, columns: tuple[Column, ...] | None) -> tuple[Column, ...] | None:
+        names = [column.name for column in columns or ()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is declared more than once")
+        return columns
+
+    @property
+    def header_lines(self) -> int:
+        """Physical lines to skip at the start of each object."""
+        if self.skip_header_lines is not None:
+            return self.skip_header_lines
+        return 1 if self.columns is None else 0
+
+    @property
+    def null_strings(self) -> tuple[str, ...]:
+        """The texts that mean NULL."""
+        if self.null_string is None:
+            return ("",)
+        return (self.null_string,) if isinstance(self.null_string, str) else self.null_string
+
+
+class Json(Spec):
+    """JSON Lines: one object a line (F69, F70).
+
+    Without `columns` names and types are inferred; a nested value becomes a column of type json.
+    """
+
+    type: Literal["json"]
+    charset: Literal["UTF-8", "utf-8", "utf8"] = "UTF-8"
+    columns: tuple[Column, ...] | None = None
+
+
+Decoder = Gzip
+Parser = Annotated[Csv | Json, Field(discriminator="type")]

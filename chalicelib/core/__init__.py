@@ -1,0 +1,1 @@
+"""Decisions. No clock, no network, no Arrow: values in, values out."""

@@ -1,0 +1,128 @@
+"""S3's word that an object exists, in whatever envelope it comes: SQS body to notices.
+
+Three shapes arrive: the plain S3 notification, the same inside an SNS envelope, and EventBridge's "Object Created".
+A notification is a hint. Nothing in it is trusted but which object to look at; the bytes are read pinned to it.
+
+Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html (F40–F42, E17–E21).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from chalicelib.core.objects import ObjectRef
+from chalicelib.errors import BadMessage
+
+CREATED = ("ObjectCreated:", "ObjectRestore:Completed")
+MAX_ENVELOPES = 3  # SNS in SQS is two; a message that nests deeper is nobody's
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What one message says: objects that exist now, and how many records said something else."""
+
+    created: tuple[ObjectRef, ...] = ()
+    ignored: int = 0
+
+
+def parse(body: str) -> Notices:
+    """The notices in one queue message.
+
+    Raises BadMessage for anything that is no S3 notification; `s3:TestEvent` is one that says nothing (E20).
+    """
+    document = _unwrapped(body)
+    if document.get("Event") == "s3:TestEvent":
+        return Notices(ignored=1)
+    try:
+        if isinstance(document.get("Records"), list):
+            return _from_s3(document["Records"])
+        if document.get("source") == "aws.s3" and "detail-type" in document:
+            return _from_eventbridge(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad(f"a record is incomplete or malformed ({type(error).__name__}: {error})", body) from None
+    raise _bad("it is no S3 notification", body)
+
+
+def _unwrapped(body: str) -> Mapping[str, Any]:
+    text: Any = body
+    for _ in range(MAX_ENVELOPES):
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            raise _bad("it is not JSON", body) from None
+        if not isinstance(document, dict):
+            raise _bad("it is not a JSON object", body)
+        if document.get("Type") == "Notification" and isinstance(document.get("Message"), str):
+            text = document["Message"]
+            continue
+        return document
+    raise _bad("envelopes are nested too deep", body)
+
+
+def _from_s3(records: list[Mapping[str, Any]]) -> Notices:
+    created = [_s3_object(record) for record in records if _says_created(str(record["eventName"]))]
+    return Notices(tuple(created), ignored=len(records) - len(created))
+
+
+def _says_created(event: str) -> bool:
+    return event.removeprefix("s3:").startswith(CREATED)
+
+
+def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
+    s3 = record["s3"]
+    thing = s3["object"]
+    return ObjectRef(
+        bucket=_text(s3["bucket"]["name"]),
+        key=unquote_plus(_text(thing["key"]), errors="strict"),  # form-encoded; decoded here and nowhere else (E17)
+        etag=str(thing.get("eTag", "")).strip('"'),
+        size=int(thing.get("size", -1)),
+        created_at=_time(record["eventTime"]),
+        version_id=_version(thing.get("versionId")),
+        sequencer=thing.get("sequencer"),
+    )
+
+
+def _from_eventbridge(event: Mapping[str, Any]) -> Notices:
+    if event["detail-type"] not in ("Object Created", "Object Restore Completed"):
+        return Notices(ignored=1)
+    detail = event["detail"]
+    thing = detail["object"]
+    ref = ObjectRef(
+        bucket=_text(detail["bucket"]["name"]),
+        key=_text(thing["key"]),  # EventBridge does not encode keys
+        etag=str(thing.get("etag", "")).strip('"'),
+        size=int(thing.get("size", -1)),
+        created_at=_time(event["time"]),
+        version_id=_version(thing.get("version-id")),
+        sequencer=thing.get("sequencer"),
+    )
+    return Notices((ref,))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
+def _version(value: Any) -> str | None:
+    return None if value in (None, "", "null") else str(value)
+
+
+def _time(value: Any) -> datetime:
+    time = datetime.fromisoformat(str(value))
+    if time.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return time
+
+
+def _bad(what: str, body: str) -> BadMessage:
+    return BadMessage(
+        what,
+        where=f"message {body[:120]!r}",
+        remedy="It is retried and then kept in the dead-letter queue; find out who sends to the arrivals queue",
+    )

@@ -1,0 +1,214 @@
+"""The life of a task: the part of a job that one Lambda does.
+
+Everything that affects a task's state lives in this file. A store keeps tasks by compare-and-swap on `revision`:
+it writes what these functions return, only if nobody wrote in between.
+
+    planned ─begin─▶ loading ─stage─▶ staged ─commit─▶ committed
+       ▲               │   │             └────void──▶ failed    (its claims were taken over after all)
+       └─────resume────┘   └─begin─▶ loading                    (lease over: attempt n+1)
+                           └─begin─▶ split ──close──▶ failed    (attempts used up: each object on its own)
+    nothing ─bury─▶ failed                                      (never stored: its claims go to another job)
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from chalicelib.config.columns import Column
+from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.core.objects import ObjectRef
+
+MAX_ATTEMPTS = 5  # of a task with companions; then its objects are tried one by one
+MAX_ATTEMPTS_ALONE = 3  # of a task with one object; its last attempt sets the object aside
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    PLANNED = "planned"
+    LOADING = "loading"
+    STAGED = "staged"
+    COMMITTED = "committed"
+    SPLIT = "split"
+    FAILED = "failed"
+
+
+OVER = frozenset({TaskState.COMMITTED, TaskState.FAILED})
+
+
+class OutcomeKind(StrEnum):
+    """How one object of a task ended."""
+
+    LOADED = "loaded"
+    REFUSED = "refused"  # nothing to load, for a reason that may pass (archived) or not (empty)
+    FAILED = "failed"  # set aside until somebody replays it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one member."""
+
+    key: str
+    kind: OutcomeKind
+    reason: str | None = None  # a core.selection.Reason, for refused and failed
+    error: str | None = None  # one line for people
+    rows: int = 0
+    rejects: int = 0
+    read_at: datetime | None = None  # when its last byte was read
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload whose parts are there but which nobody has completed: a file that does not exist yet."""
+
+    upload_id: str
+    parts: tuple[str, ...]  # ETags in order
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A data file that no reader sees before the commit."""
+
+    path: str  # s3://bucket/key
+    size: int  # bytes
+    rows: int
+    columns: tuple[Column, ...]  # what the pipeline's rows look like in this file, origin columns left out
+    upload: Upload | None = None  # set where the commit must complete it
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What the one attempt that counts has left for the commit."""
+
+    outcomes: tuple[Outcome, ...]
+    files: tuple[StagedFile, ...]
+    at: datetime
+    rejects_path: str | None = None  # s3 URI of the set-aside rows, JSON Lines
+    out: Iceberg | Parquet | None = None  # the destination the files were made for; None if there can be none
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Members are fixed for ever once the task is stored."""
+
+    job: str
+    number: int
+    pipeline: str
+    table: str  # the destination's address; one writer commits to each
+    members: tuple[ObjectRef, ...]
+    state: TaskState
+    due_at: datetime  # when somebody should wonder why it is not further
+    attempt: int = 0
+    staged: Staged | None = None
+    error: str | None = None
+    snapshot: str | None = None
+    alone: bool = False  # came out of a split: one object, fewer attempts
+    revision: int = 1  # as first stored
+
+    @property
+    def id(self) -> str:
+        """The name that tags a commit."""
+        return f"{self.job}/{self.number}"
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing will ever happen to it again, all its members being marked."""
+        return self.state in OVER
+
+    @property
+    def last_attempt(self) -> bool:
+        """True if whatever fails now is set aside instead of tried again."""
+        return self.alone and self.attempt >= MAX_ATTEMPTS_ALONE
+
+
+def begin(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
+    """The task for its next attempt, or split if it has had enough; None if there is nothing to load.
+
+    A second delivery while the lease runs gets None: the first one is at work.
+    """
+    at_work = task.state is TaskState.LOADING and now < task.due_at
+    if task.state not in (TaskState.PLANNED, TaskState.LOADING) or at_work:
+        return None
+    if task.attempt >= MAX_ATTEMPTS and not task.alone:
+        return _next(task, state=TaskState.SPLIT, due_at=now)
+    return _next(task, state=TaskState.LOADING, attempt=task.attempt + 1, due_at=now + lease)
+
+
+def renew(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
+    """The task with a new lease, once a third of the old one has passed; None while it is young enough.
+
+    So a lease can be far shorter than the longest load, and a dead owner's task is taken over soon (W7).
+    """
+    if now < task.due_at - lease * 2 / 3:
+        return None
+    return _next(task, due_at=now + lease)
+
+
+def release(task: Task, attempt: int, *, error: str, now: datetime) -> Task | None:
+    """The task given back after an attempt that may be repeated; None if the attempt no longer counts."""
+    if task.state is not TaskState.LOADING or task.attempt != attempt:
+        return None
+    return _next(task, error=error, due_at=now)
+
+
+def stage(task: Task, attempt: int, staged: Staged, *, nudge_after: timedelta) -> Task | None:
+    """The task with this attempt's files, or None if the attempt no longer counts (P7)."""
+    if task.state is not TaskState.LOADING or task.attempt != attempt:
+        return None
+    table = staged.out.address if staged.out is not None else task.table
+    return _next(task, state=TaskState.STAGED, table=table, staged=staged, error=None, due_at=staged.at + nudge_after)
+
+
+def commit(task: Task, *, snapshot: str | None) -> Task | None:
+    """The task after its rows became visible and its members were marked."""
+    if task.state is not TaskState.STAGED:
+        return None
+    return _next(task, state=TaskState.COMMITTED, snapshot=snapshot)
+
+
+def void(task: Task, *, error: str) -> Task | None:
+    """A staged task whose claims were taken over after all: its rows must never count."""
+    if task.state is not TaskState.STAGED:
+        return None
+    return _next(task, state=TaskState.FAILED, error=error)
+
+
+def children(task: Task, *, now: datetime) -> tuple[Task, ...]:
+    """One task for each member of a split task, under numbers of their own."""
+    return tuple(
+        Task(
+            job=task.job,
+            number=(task.number + 1) * 1_000_000 + index,
+            pipeline=task.pipeline,
+            table=task.table,
+            members=(member,),
+            state=TaskState.PLANNED,
+            due_at=now,
+            alone=True,
+        )
+        for index, member in enumerate(task.members)
+    )
+
+
+def close(task: Task) -> Task | None:
+    """A split task after its children are stored."""
+    return _next(task, state=TaskState.FAILED) if task.state is TaskState.SPLIT else None
+
+
+def resume(task: Task, *, until: datetime) -> Task | None:
+    """A task past its time, made ready to be sent again and left alone until `until`; None if it is over.
+
+    A loading one goes back to planned: its owner is dead, and if it is not, its attempt no longer counts.
+    """
+    if task.state in (TaskState.PLANNED, TaskState.LOADING):
+        return _next(task, state=TaskState.PLANNED, due_at=until)
+    return _next(task, due_at=until) if task.state is TaskState.STAGED else None
+
+
+def tombstone(job: str, number: int, pipeline: str, *, now: datetime) -> Task:
+    """What takes the place of a task that was never stored, so that a late writer of it loses."""
+    return Task(job, number, pipeline, table="none", members=(), state=TaskState.FAILED, due_at=now, error="buried")
+
+
+def _next(task: Task, **changes: object) -> Task:
+    return replace(task, revision=task.revision + 1, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,73 @@
+"""Plain Parquet datasets: Hive folders in Tidegate's own bucket.
+
+Staged files are multipart uploads that nobody completed; the commit completes them. Each file appears whole, and
+doing it again changes nothing, so no tags are needed. The limit of this destination: a commit of several files is
+not atomic across them, and a reader may see some before the others. Who needs all or nothing takes Iceberg.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs
+
+from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.core.tasks import StagedFile, Task
+from chalicelib.destinations.paths import root
+from chalicelib.destinations.ports import Lake
+from chalicelib.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetDatasets:
+    """The datasets under one warehouse. `filesystem` takes paths without `s3://`, and is used for reading only."""
+
+    lake: Lake
+    warehouse: str  # URI without a trailing slash
+    filesystem: Callable[[], pyarrow.fs.FileSystem]
+
+    def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, None]:
+        """Those of the tasks whose files all exist. There are no snapshots to name."""
+        there = self.lake.exists([file.path for task in tasks for file in _files(task)])
+        done = (task for task in tasks if _files(task) and all(file.path in there for file in _files(task)))
+        return {task.id: None for task in done}
+
+    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> None:
+        """Make all files of the tasks exist."""
+        for task in tasks:
+            for file in _files(task):
+                if file.upload is not None:
+                    self.lake.publish(file.path, file.upload)
+
+    def rows(self, database: str, table: str, limit: int) -> pa.Table:
+        """The first rows, in the order of the files' names."""
+        return self._dataset(database, table).head(limit)
+
+    def count(self, database: str, table: str) -> int:
+        """All rows, from the files' footers."""
+        rows: int = self._dataset(database, table).count_rows()
+        return rows
+
+    def _dataset(self, database: str, table: str) -> ds.Dataset:
+        path = root(self.warehouse, database, table).partition("://")[2]
+        try:
+            found = ds.dataset(path, filesystem=self.filesystem(), format="parquet")
+        except FileNotFoundError:
+            found = None
+        if found is None or not found.files:
+            raise ConfigError(
+                "there is no such dataset",
+                where=f"{database}.{table}",
+                remedy="Check the name; a dataset begins with its first rows",
+            )
+        return _with_all_columns(found)
+
+
+def _files(task: Task) -> tuple[StagedFile, ...]:
+    return task.staged.files if task.staged else ()
+
+
+def _with_all_columns(dataset: ds.Dataset) -> ds.Dataset:
+    """Columns may grow from file to file; a dataset takes the first file's unless told otherwise."""
+    return dataset.replace_schema(pa.unify_schemas([fragment.physical_schema for fragment in dataset.get_fragments()]))

@@ -1,0 +1,142 @@
+"""Notifications to claimed objects and queued tasks: select, plan, claim, start, send.
+
+Each step may be repeated. The job's id follows from what woke it, and the plan from what it said, so a message
+that is delivered again meets its own claims and its own tasks, and goes on where the first delivery stopped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core import ledger as rules
+from chalicelib.core.jobs import Job, JobKind, job_id
+from chalicelib.core.ledger import Owner
+from chalicelib.core.notifications import parse
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.planning import plan
+from chalicelib.core.selection import UNRECORDED, Reason, refusal
+from chalicelib.core.tasks import Task, TaskState
+from chalicelib.errors import SourceUnavailable
+from chalicelib.flows.claim import Claimed, Claims
+from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """From word that objects exist to tasks that will load them."""
+
+    pipelines: Pipelines
+    ledger: Ledger
+    jobs: Jobs
+    queue: Queue
+    metrics: Metrics
+    now: Callable[[], datetime]
+    lease: timedelta  # longer than this function may run
+
+    def arrival(self, message_id: str, body: str) -> None:
+        """One message of the arrivals queue.
+
+        Raises BadMessage for a body that is no notification.
+        """
+        notices = parse(body)
+        for bucket, refs in _by_bucket(notices.created).items():
+            watching = self.pipelines.watching(bucket)
+            if not watching:
+                self.metrics.count("ObjectsInUnknownBuckets", len(refs))
+            for pipeline in watching:
+                self.start(pipeline, JobKind.ARRIVAL, message_id, refs)
+
+    def start(self, pipeline: Pipeline, kind: JobKind, cause: str, refs: Sequence[ObjectRef]) -> None:
+        """Give every wanted object to a task of the job that `cause` stands for, and record every refusal."""
+        now = self.now()
+        latest, outdated = _latest(refs)
+        refused = {ref.key: reason for ref in latest if (reason := refusal(pipeline.source, ref)) is not None}
+        self._record(pipeline.name, [ref for ref in latest if ref.key in refused], refused, now)
+        counts = Counter(refused.values()) + Counter({Reason.OUTDATED: outdated})
+        self.metrics.count("ObjectsSeen", len(refs), pipeline=pipeline.name)
+        wanted = [ref for ref in latest if ref.key not in refused]
+        self._take(pipeline, kind, job_id(kind, pipeline.name, cause), wanted, counts, now)
+
+    def resume(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> None:
+        """Start a job for objects that were wanted once and that nobody works on any more."""
+        job = job_id(JobKind.RECOVERY, pipeline.name, cause)
+        self._take(pipeline, JobKind.RECOVERY, job, refs, Counter(), self.now())
+
+    def _take(
+        self,
+        pipeline: Pipeline,
+        kind: JobKind,
+        job: str,
+        wanted: Sequence[ObjectRef],
+        refused: Counter[Reason],
+        now: datetime,
+    ) -> None:
+        groups = plan(wanted, min_task_size=pipeline.source.min_task_size)
+        owners = {Owner(job, number): group for number, group in enumerate(groups)}
+        claimed = Claims(self.ledger, self.jobs, self.lease).take(pipeline.name, owners, now=now)
+        counts = refused + Counter(claimed.skipped.values())
+        for reason, count in counts.items():
+            self.metrics.count("ObjectsRefused", count, pipeline=pipeline.name, reason=reason)
+        self._send(pipeline, kind, job, claimed, counts, now)
+
+    def _record(self, pipeline: str, refs: Sequence[ObjectRef], reasons: Mapping[str, Reason], now: datetime) -> None:
+        recorded = [ref for ref in refs if reasons[ref.key] not in UNRECORDED]
+        if not recorded:
+            return
+        known = self.ledger.get(pipeline, [ref.key for ref in recorded])
+        entries = [rules.refuse(known.get(ref.key), ref, pipeline, reasons[ref.key], now=now) for ref in recorded]
+        if self.ledger.swap([entry for entry in entries if entry is not None]):
+            raise SourceUnavailable("somebody else wrote the same entries", where=f"ledger of {pipeline}")
+
+    def _send(
+        self,
+        pipeline: Pipeline,
+        kind: JobKind,
+        job: str,
+        claimed: Claimed,
+        counts: Mapping[Reason, int],
+        now: datetime,
+    ) -> None:
+        tasks = [_task(pipeline, owner, refs, now + self.lease) for owner, refs in claimed.won.items()]
+        recorded = {str(reason): count for reason, count in counts.items() if reason not in UNRECORDED}
+        if not tasks and not any(reason in (Reason.EMPTY, Reason.FOLDER) for reason in counts):
+            return
+        fresh = Job(
+            id=job,
+            kind=kind,
+            pipeline=pipeline.name,
+            created_at=now,
+            tasks=len(tasks),
+            staging=len(tasks),
+            unfinished=len(tasks),
+            counts=recorded,
+            finished_at=None if tasks else now,
+        )
+        if not self.jobs.start(fresh, tasks):
+            tasks = [task for task in self.jobs.tasks(job) if task.state is TaskState.PLANNED]
+        self.queue.load(tasks)
+
+
+def _task(pipeline: Pipeline, owner: Owner, refs: Sequence[ObjectRef], due_at: datetime) -> Task:
+    return Task(owner.job, owner.task, pipeline.name, pipeline.out.address, tuple(refs), TaskState.PLANNED, due_at)
+
+
+def _by_bucket(refs: Iterable[ObjectRef]) -> dict[str, list[ObjectRef]]:
+    buckets: dict[str, list[ObjectRef]] = {}
+    for ref in refs:
+        buckets.setdefault(ref.bucket, []).append(ref)
+    return buckets
+
+
+def _latest(refs: Iterable[ObjectRef]) -> tuple[list[ObjectRef], int]:
+    """The newest identity of each key, and how many older ones there were."""
+    latest: dict[str, ObjectRef] = {}
+    outdated = 0
+    for ref in refs:
+        known = latest.get(ref.key)
+        outdated += known is not None and not known.same(ref)
+        if known is None or known.older(ref):
+            latest[ref.key] = ref
+    return list(latest.values()), outdated

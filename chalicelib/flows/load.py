@@ -1,0 +1,248 @@
+"""One task to staged files: read each object pinned to its identity, parse it, stage its rows.
+
+A task always ends by staging what became of each member, even if that is nothing but refusals: the commit then
+marks them all in one way. Only what may pass by itself (TransientError) is tried again, a bounded number of times.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chalicelib.config.columns import Column
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core import tasks as rules
+from chalicelib.core.connections import Grant
+from chalicelib.core.jobs import on_split, on_staged
+from chalicelib.core.ledger import Entry, Owner, reassign
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.selection import Reason
+from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
+from chalicelib.errors import (
+    ConfigError,
+    DataError,
+    LeaseLost,
+    ObjectArchived,
+    ObjectChanged,
+    ObjectMissing,
+    RoleNotAssumable,
+    TidegateError,
+    TransientError,
+)
+from chalicelib.flows.claim import rewrite
+from chalicelib.flows.ports import (
+    Buckets,
+    Connections,
+    Jobs,
+    Ledger,
+    Metrics,
+    Pipelines,
+    Queue,
+    Rejects,
+    Stage,
+    Staging,
+)
+from chalicelib.records.origin import with_origin
+from chalicelib.records.stream import open_rows
+
+REFUSALS: dict[type[DataError], Reason] = {
+    ObjectArchived: Reason.ARCHIVED,
+    ObjectMissing: Reason.MISSING,
+    ObjectChanged: Reason.OVERWRITTEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """From a queued task to files that wait for their commit."""
+
+    pipelines: Pipelines
+    connections: Connections
+    buckets: Buckets
+    ledger: Ledger
+    jobs: Jobs
+    queue: Queue
+    stage: Stage
+    rejects: Callable[[str, int], Rejects]  # task id and attempt to a place for rows set aside
+    metrics: Metrics
+    now: Callable[[], datetime]
+    lease: timedelta  # renewed while the attempt moves
+    nudge_after: timedelta
+
+    def task(self, job: str, number: int) -> None:
+        """Do one attempt of the task, unless somebody else is at it or it is past that.
+
+        Raises TransientError if the attempt failed in a way that may pass; the queue delivers the task again.
+        """
+        task = self.jobs.task(job, number)
+        begun = rules.begin(task, now=self.now(), lease=self.lease) if task is not None else None
+        if begun is None or not self.jobs.swap(begun, on_split(begun) if begun.state is TaskState.SPLIT else None):
+            return
+        if begun.state is TaskState.SPLIT:
+            self.split(begun)
+            return
+        hold = _Hold(self, begun)
+        try:
+            staged = self._attempt(hold)
+        except LeaseLost:
+            return  # whoever has it now will stage it
+        except TransientError as error:
+            released = rules.release(hold.task, begun.attempt, error=str(error), now=self.now())
+            if released is not None:
+                self.jobs.swap(released)
+            raise
+        self._stage(hold.task, staged)
+
+    def split(self, task: Task) -> None:
+        """Give each member of a split task a task of its own; safe to repeat."""
+        now = self.now()
+        children = rules.children(task, now=now + self.lease)
+        self.jobs.add(children)
+        parent = Owner(task.job, task.number)
+        heirs = {child.members[0].key: Owner(child.job, child.number) for child in children}
+
+        def handed(entry: Entry) -> Entry | None:
+            return reassign(entry, parent, heirs[entry.key], now=now, lease=self.lease)
+
+        rewrite(self.ledger, task.pipeline, heirs.keys(), handed)
+        self.queue.load(children)
+        closed = rules.close(task)
+        if closed is not None:
+            self.jobs.swap(closed)
+
+    def _attempt(self, hold: "_Hold") -> Staged:
+        task = hold.task
+        pipeline = self.pipelines.get(task.pipeline)
+        if pipeline is None:
+            return self._refused(task, f"pipeline {task.pipeline} was deleted")
+        grant = self.connections.get(pipeline.connection)
+        if grant is None:
+            return self._refused(task, f"connection {pipeline.connection} was deleted")
+        staging = self.stage(pipeline.out, task.id, task.attempt)
+        rejects = self.rejects(task.id, task.attempt)
+        reader = _Reader(self, pipeline, grant, staging, rejects, hold)
+        try:
+            outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
+            return Staged(outcomes, staging.finish(), self.now(), rejects.finish(), pipeline.out)
+        except BaseException:
+            staging.abandon()
+            rejects.abandon()
+            raise
+
+    def _refused(self, task: Task, why: str) -> Staged:
+        error = ConfigError(why, remedy="Make it again under the same name and replay")
+        return Staged(tuple(_denied(member, error) for member in task.members), files=(), at=self.now())
+
+    def _stage(self, task: Task, staged: Staged) -> None:
+        done = rules.stage(task, task.attempt, staged, nudge_after=self.nudge_after)
+        if done is None or not self.jobs.swap(done, on_staged(done)):
+            return  # a later attempt has taken over; these files are orphans that no manifest names
+        self._measure(done)
+        self.queue.commit([done])
+
+    def _measure(self, task: Task) -> None:
+        assert task.staged is not None
+        sizes = {member.key: member.size for member in task.members}
+        for outcome in task.staged.outcomes:
+            if outcome.kind is OutcomeKind.LOADED:
+                self.metrics.count("ObjectsLoaded", 1, pipeline=task.pipeline)
+                self.metrics.count("Rows", outcome.rows, pipeline=task.pipeline)
+                self.metrics.count("Rejects", outcome.rejects, pipeline=task.pipeline)
+                self.metrics.count("Bytes", sizes[outcome.key], pipeline=task.pipeline)
+            else:
+                reason = outcome.reason or outcome.kind
+                self.metrics.count("ObjectsRefused", 1, pipeline=task.pipeline, reason=reason)
+
+
+@dataclass(slots=True)
+class _Hold:
+    """This attempt's hold on its task, renewed while it moves."""
+
+    load: Load
+    task: Task
+
+    def renew(self) -> None:
+        """Called at every page. Raises LeaseLost if somebody else has the task now."""
+        renewed = rules.renew(self.task, now=self.load.now(), lease=self.load.lease)
+        if renewed is None:
+            return
+        if not self.load.jobs.swap(renewed):
+            raise LeaseLost("a later attempt has taken over", where=f"task {self.task.id}")
+        self.task = renewed
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the members of one attempt, one after the other."""
+
+    load: Load
+    pipeline: Pipeline
+    grant: Grant
+    staging: Staging
+    rejects: Rejects
+    hold: _Hold
+    shut: list[RoleNotAssumable] = field(default_factory=list)  # refused once, the role is not asked for again
+
+    def member(self, ref: ObjectRef, *, last: bool) -> Outcome:
+        """What became of one object; its rows are kept whole or dropped whole.
+
+        Raises TransientError, unless this is the `last` attempt: then the object is set aside.
+        """
+        if self.shut:
+            return _denied(ref, self.shut[0])
+        try:
+            rows, rejected = self._rows(ref)
+        except DataError as error:
+            self.staging.drop()
+            reason = REFUSALS.get(type(error))
+            kind = OutcomeKind.REFUSED if reason else OutcomeKind.FAILED
+            return Outcome(ref.key, kind, reason=reason or Reason.BROKEN, error=str(error))
+        except ConfigError as error:
+            self.staging.drop()
+            if isinstance(error, RoleNotAssumable):
+                self.shut.append(error)
+            return _denied(ref, error)
+        except TransientError as error:
+            self.staging.drop()
+            if not last or isinstance(error, LeaseLost):
+                raise
+            return Outcome(ref.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=str(error))
+        self.staging.keep()
+        return Outcome(ref.key, OutcomeKind.LOADED, rows=rows, rejects=rejected, read_at=self.load.now())
+
+    def _rows(self, ref: ObjectRef) -> tuple[int, int]:
+        source = self.pipeline.source
+        refused = self.grant.connection.refusal(ref.bucket, ref.key)
+        if refused:
+            raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
+        body = self.load.buckets.open(self.grant, ref, prefix=source.path_prefix)
+        try:
+            found = open_rows(body, source.parser, source.decoders)
+            columns = self._columns(found.infer())
+            rows = rejected = 0
+            loaded_at = self.load.now()
+            for page in found.pages(columns):
+                self.hold.renew()
+                batch = with_origin(page.batch, ref, loaded_at) if self.pipeline.out.origin_columns else page.batch
+                self.staging.write(batch, columns)
+                for reject in page.rejects:
+                    self.rejects.add(ref, reject.line, reject.reason, reject.text)
+                rows, rejected = rows + page.batch.num_rows, rejected + len(page.rejects)
+        except TidegateError as error:
+            error.where = error.where or str(ref)
+            raise
+        finally:
+            body.close()
+        return rows, rejected
+
+    def _columns(self, seen: tuple[Column, ...]) -> tuple[Column, ...]:
+        declared = self.pipeline.source.parser.columns
+        if declared is not None:
+            return declared
+        known = self.load.pipelines.columns(self.pipeline.name)
+        if {column.name for column in seen} <= {column.name for column in known}:
+            return known
+        return self.load.pipelines.settle(self.pipeline.name, seen)
+
+
+def _denied(ref: ObjectRef, error: ConfigError) -> Outcome:
+    return Outcome(ref.key, OutcomeKind.REFUSED, reason=Reason.DENIED, error=str(error))

@@ -1,0 +1,165 @@
+"""The Protocols that flows ask for. `aws` and `destinations` fit them; `wiring` hands them in; fakes stand in."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.config.columns import Column
+from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.connections import Grant
+from chalicelib.core.jobs import Job, JobChange
+from chalicelib.core.ledger import Entry, State
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.tasks import StagedFile, Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Connections(Protocol):
+    """Ways into customers' accounts."""
+
+    def get(self, name: str) -> Grant | None: ...
+    def all(self) -> Sequence[Grant]: ...
+    def add(self, grant: Grant) -> bool:
+        """False if the name is taken."""
+        ...
+
+    def remove(self, name: str) -> bool: ...
+
+
+class Pipelines(Protocol):
+    """Pipeline documents, found by name or by the bucket they read; and the columns their rows turned out to have."""
+
+    def get(self, name: str) -> Pipeline | None: ...
+    def all(self) -> Sequence[Pipeline]: ...
+    def watching(self, bucket: str) -> Sequence[Pipeline]: ...
+    def put(self, pipeline: Pipeline) -> None: ...
+    def remove(self, name: str) -> bool: ...
+    def columns(self, name: str) -> tuple[Column, ...]: ...
+    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
+        """The pipeline's columns after an object with `seen`; all callers agree on place and type of each."""
+        ...
+
+
+class Ledger(Protocol):
+    """What happened to each object. One entry a key; compare-and-swap on its revision."""
+
+    def get(self, pipeline: str, keys: Collection[str]) -> Mapping[str, Entry]: ...
+    def swap(self, entries: Sequence[Entry]) -> frozenset[str]:
+        """Store each entry if the stored revision is the one before it; returns the keys that lost."""
+        ...
+
+    def open(self, pipeline: str, *, due: datetime, limit: int) -> Sequence[Entry]:
+        """Pending entries, and claimed ones whose lease ended before `due`; may lag behind by moments."""
+        ...
+
+    def entries(
+        self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100
+    ) -> Sequence[Entry]:
+        """Entries in key order, of one state if one is named."""
+        ...
+
+
+class Jobs(Protocol):
+    """Jobs and their tasks."""
+
+    def start(self, job: Job, tasks: Sequence[Task]) -> bool:
+        """Store the job and all its tasks, or nothing: False if the job or one of the tasks is there already."""
+        ...
+
+    def job(self, job: str) -> Job | None: ...
+    def tasks(self, job: str) -> Sequence[Task]: ...
+    def task(self, job: str, number: int) -> Task | None: ...
+    def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
+        """Newest first."""
+        ...
+
+    def swap(self, task: Task, change: JobChange | None = None) -> bool:
+        """Store the task if the stored revision is the one before it, and change its job with it."""
+        ...
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Store those of the tasks that are not there yet; their job already counts them."""
+        ...
+
+    def bury(self, tombstone: Task) -> bool:
+        """Put the tombstone where no task is stored; True if the task there is over now."""
+        ...
+
+    def staged(self, table: str, *, limit: int) -> Sequence[Task]:
+        """Staged tasks for a table, oldest first; may lag behind by moments."""
+        ...
+
+    def due(self, now: datetime, *, limit: int) -> Sequence[Task]:
+        """Tasks that are not over although their time has come; may lag behind by moments."""
+        ...
+
+
+class Queue(Protocol):
+    """Messages to the doors that load and commit."""
+
+    def load(self, tasks: Sequence[Task]) -> None: ...
+    def commit(self, tasks: Sequence[Task]) -> None: ...
+
+
+class Body(Protocol):
+    """An object's bytes, pinned to its identity."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Buckets(Protocol):
+    """Customers' buckets, read-only."""
+
+    def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> Body:
+        """Raises DataError for this object, ConfigError for the whole connection, TransientError for now."""
+        ...
+
+
+class Staging(Protocol):
+    """The files of one attempt of one task."""
+
+    def write(self, batch: "pa.RecordBatch", columns: tuple[Column, ...]) -> None: ...
+    def keep(self) -> None: ...
+    def drop(self) -> None: ...
+    def finish(self) -> tuple[StagedFile, ...]: ...
+    def abandon(self) -> None: ...
+
+
+class Rejects(Protocol):
+    """Rows set aside by one attempt of one task."""
+
+    def add(self, ref: ObjectRef, line: int | None, reason: str, text: str) -> None: ...
+    def finish(self) -> str | None:
+        """Where they are, or None if there were none."""
+        ...
+
+    def abandon(self) -> None: ...
+
+
+class Stage(Protocol):
+    """Where an attempt leaves its files; nobody reads them yet."""
+
+    def __call__(self, out: Iceberg | Parquet, task_id: str, attempt: int) -> Staging: ...
+
+
+class Table(Protocol):
+    """One kind of destination, as its only writer sees it."""
+
+    def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Mapping[str, str | None]:
+        """Those of the tasks whose rows are in the table, by id, with their snapshots."""
+        ...
+
+    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> str | None:
+        """One atomic change with the files of all these tasks; the snapshot's name, if there is one."""
+        ...
+
+
+class Metrics(Protocol):
+    """What operators graph."""
+
+    def count(self, name: str, value: float, **dimensions: str) -> None: ...
+    def seconds(self, name: str, value: float, **dimensions: str) -> None: ...

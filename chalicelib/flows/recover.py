@@ -1,0 +1,59 @@
+"""What the tick does: find whatever a crash left behind, and set it going again (protocol, "What each crash leaves").
+
+- tasks past their time: planned or loading ones are sent again, staged ones are nudged, split ones are finished;
+- entries that nobody works on: pending ones, and claims whose lease is over although no task will ever end them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core import tasks as rules
+from chalicelib.core.tasks import Task, TaskState
+from chalicelib.flows.discover import Discover
+from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
+
+LIMIT = 500  # found in one tick; the rest is found by the next
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Sets going what stands still."""
+
+    pipelines: Pipelines
+    ledger: Ledger
+    jobs: Jobs
+    queue: Queue
+    metrics: Metrics
+    now: Callable[[], datetime]
+    patience: timedelta  # how long a task that was sent again is left alone
+    discover: Discover
+    split: Callable[[Task], None]
+
+    def tick(self) -> None:
+        """A minute has passed."""
+        for task in self.jobs.due(self.now(), limit=LIMIT):
+            self._task(task)
+        for pipeline in self.pipelines.all():
+            self._entries(pipeline)
+
+    def _task(self, task: Task) -> None:
+        if task.state is TaskState.SPLIT:
+            self.split(task)
+            return
+        waiting = rules.resume(task, until=self.now() + self.patience)
+        if waiting is None or not self.jobs.swap(waiting):
+            return  # it moved on by itself
+        self.metrics.count("TasksRecovered", 1, pipeline=task.pipeline, state=task.state)
+        if task.state is TaskState.STAGED:
+            self.queue.commit([waiting])
+        else:
+            self.queue.load([waiting])
+
+    def _entries(self, pipeline: Pipeline) -> None:
+        """Start a job for what nobody works on; claiming decides, once more, whether that is so."""
+        now = self.now()
+        found = self.ledger.open(pipeline.name, due=now, limit=LIMIT)
+        if found:
+            self.discover.resume(pipeline, now.isoformat(), [entry.ref for entry in found])

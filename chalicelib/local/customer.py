@@ -1,0 +1,110 @@
+"""A customer's account inside the embedded AWS: a bucket, a role for us, and notifications to our queue."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.local.account import Account
+
+CREATED = ["s3:ObjectCreated:*"]
+Policy = Mapping[str, Any]
+
+
+class Route(StrEnum):
+    """The ways by which a bucket's events reach our arrivals queue."""
+
+    SQS = "sqs"
+    SNS = "sns"
+    EVENTBRIDGE = "eventbridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer's account with one bucket and the role that lets us in."""
+
+    account: Account
+    bucket: str
+    role_arn: str
+
+    def put(self, key: str, body: bytes) -> str:
+        """Store an object as the customer does; its ETag."""
+        stored: str = self.account.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)["ETag"]
+        return stored
+
+
+def open_customer(
+    account: Account, bucket: str, *, role: str, trust: Policy, permissions: Policy, versioned: bool = False
+) -> Customer:
+    """Make the bucket and the role; what is there already is kept, its policies replaced.
+
+    `trust` is the role's trust policy, `permissions` what the role may do.
+    """
+    make_bucket(account, bucket, versioned=versioned)
+    iam = account.client("iam")
+    document = json.dumps(trust)
+    try:
+        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    except iam.exceptions.EntityAlreadyExistsException:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+        arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=role, PolicyName="tidegate", PolicyDocument=json.dumps(permissions))
+    return Customer(account, bucket, arn)
+
+
+def make_bucket(account: Account, bucket: str, *, versioned: bool = False) -> None:
+    """A bucket of `account`; one that is there already is kept."""
+    s3 = account.client("s3")
+    place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def notify(customer: Customer, queue_arn: str, route: Route = Route.SQS) -> None:
+    """Tell `queue_arn`, which may be another account's, of every object created in the customer's bucket."""
+    configure = {Route.SQS: by_sqs, Route.SNS: by_sns, Route.EVENTBRIDGE: by_eventbridge}[route]
+    customer.account.client("s3").put_bucket_notification_configuration(
+        Bucket=customer.bucket, NotificationConfiguration=configure(customer, queue_arn)
+    )
+
+
+def by_sqs(customer: Customer, queue_arn: str) -> dict[str, Any]:
+    """Bucket → our queue."""
+    return {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": CREATED}]}
+
+
+def by_sns(customer: Customer, queue_arn: str) -> dict[str, Any]:
+    """Bucket → the customer's topic → our queue, in SNS's envelope."""
+    topic = make_topic(customer, queue_arn, "s3.amazonaws.com", raw=False)
+    return {"TopicConfigurations": [{"TopicArn": topic, "Events": CREATED}]}
+
+
+def by_eventbridge(customer: Customer, queue_arn: str) -> dict[str, Any]:
+    """Bucket → the customer's default bus → our queue.
+
+    MiniStack's rules reach no other account, so that a topic without envelope stands between rule and queue:
+    what arrives is what a rule in AWS would deliver.
+    """
+    topic = make_topic(customer, queue_arn, "events.amazonaws.com", raw=True)
+    events, rule = customer.account.client("events"), f"{customer.bucket}-created"
+    detail = {"bucket": {"name": [customer.bucket]}}
+    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=rule, Targets=[{"Id": "tidegate", "Arn": topic}])
+    return {"EventBridgeConfiguration": {}}
+
+
+def make_topic(customer: Customer, queue_arn: str, publisher: str, *, raw: bool) -> str:
+    """A topic of the customer that `publisher` may write to and `queue_arn` hears; its ARN."""
+    sns = customer.account.client("sns")
+    topic: str = sns.create_topic(Name=f"{customer.bucket}-{'raw' if raw else 'created'}")["TopicArn"]
+    allowed = {"Effect": "Allow", "Principal": {"Service": publisher}, "Action": "sns:Publish", "Resource": topic}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    attributes = {"RawMessageDelivery": "true" if raw else "false"}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes)
+    return topic

@@ -1,0 +1,1 @@
+"""Bytes to Arrow batches: decoders, formats, rejects. No network, no clock."""

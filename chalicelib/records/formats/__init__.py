@@ -1,0 +1,1 @@
+"""One module a format; none knows another."""

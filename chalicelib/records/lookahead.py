@@ -1,0 +1,47 @@
+"""Lookahead: a stream whose start can be seen before it is read."""
+
+from chalicelib.errors import ParseError
+from chalicelib.records.pages import Readable
+
+MAX_RECORD = 64 << 20  # bytes of one record: far above any honest row, and a few of them fit into a small Lambda
+
+
+class Lookahead:
+    """Readable, with `peek` and `drop`."""
+
+    def __init__(self, body: Readable) -> None:
+        self._body = body
+        self._held = b""
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, at least `size` unless the stream ends before; they stay in it."""
+        parts = [self._held]
+        have = len(self._held)
+        while have < size and (more := self._body.read(size - have)):
+            parts.append(more)
+            have += len(more)
+        self._held = b"".join(parts)
+        return self._held
+
+    def drop(self, size: int) -> None:
+        """Forget the first `size` bytes of the last peek."""
+        self._held = self._held[size:]
+
+    def read(self, size: int, /) -> bytes:
+        """Exactly `size` bytes, fewer only at the end."""
+        data = self.peek(size)
+        self._held = data[size:]
+        return data[:size] if self._held else data
+
+    def skip_bom(self) -> None:
+        """Forget a UTF-8 byte order mark, which is no part of the first field (E42)."""
+        if self.peek(3).startswith(b"\xef\xbb\xbf"):
+            self.drop(3)
+
+
+def too_long(size: int) -> ParseError:
+    """The error for a record that would not end within MAX_RECORD."""
+    return ParseError(
+        f"one record is longer than {size >> 20} MiB",
+        remedy="Most often a quote is never closed; check the parser's quote, escape and charset",
+    )

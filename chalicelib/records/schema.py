@@ -1,0 +1,27 @@
+"""Columns as Arrow sees them."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from chalicelib.config.columns import Column, ColumnType
+
+ARROW: dict[ColumnType, pa.DataType] = {
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.LONG: pa.int64(),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.STRING: pa.string(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    ColumnType.JSON: pa.string(),
+}
+
+
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """The schema of batches with these columns; every field may be NULL."""
+    return pa.schema([(column.name, ARROW[column.type]) for column in columns])
+
+
+def merge(known: tuple[Column, ...], seen: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The known columns, unchanged and first; then those of `seen` with other names, in their order."""
+    names = {column.name for column in known}
+    return known + tuple(column for column in seen if column.name not in names)

@@ -1,0 +1,225 @@
+"""The one place that joins parts. Each flow is made when a door first asks for it, with its imports inside.
+
+All functions share one package: without this, a door that only discovers would load Arrow and Iceberg too.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+    from pyiceberg.catalog import Catalog
+
+    from chalicelib.aws.connections import DynamoConnections
+    from chalicelib.aws.jobs import DynamoJobs
+    from chalicelib.aws.lake import S3Lake
+    from chalicelib.aws.ledger import DynamoLedger
+    from chalicelib.aws.metrics import EmfMetrics
+    from chalicelib.aws.pipelines import DynamoPipelines
+    from chalicelib.aws.queues import SqsQueue
+    from chalicelib.aws.sessions import Sessions
+    from chalicelib.config.destination import Iceberg, Parquet
+    from chalicelib.destinations.iceberg import IcebergTables
+    from chalicelib.destinations.parquet import ParquetDatasets
+    from chalicelib.flows.admin import Admin
+    from chalicelib.flows.commit import Commit
+    from chalicelib.flows.discover import Discover
+    from chalicelib.flows.load import Load
+    from chalicelib.flows.recover import Recover
+
+now = partial(datetime.now, UTC)
+
+
+@cache
+def settings() -> Settings:
+    """The operator's environment."""
+    return Settings.read(os.environ)
+
+
+@cache
+def sessions() -> "Sessions":
+    """Clients, from the standard AWS environment."""
+    from botocore.session import Session
+
+    from chalicelib.aws.sessions import Sessions
+
+    return Sessions(Session())
+
+
+@cache
+def metrics() -> "EmfMetrics":
+    """Counters of this process."""
+    from chalicelib.aws.metrics import EmfMetrics
+
+    return EmfMetrics()
+
+
+@cache
+def pipelines() -> "DynamoPipelines":
+    """Pipeline documents."""
+    from chalicelib.aws.pipelines import DynamoPipelines
+
+    return DynamoPipelines(sessions().client("dynamodb"), f"{settings().stack}-pipelines")
+
+
+@cache
+def connections() -> "DynamoConnections":
+    """Ways into customers' accounts."""
+    from chalicelib.aws.connections import DynamoConnections
+
+    return DynamoConnections(sessions().client("dynamodb"), f"{settings().stack}-connections")
+
+
+@cache
+def ledger() -> "DynamoLedger":
+    """What happened to each object."""
+    from chalicelib.aws.ledger import DynamoLedger
+
+    return DynamoLedger(sessions().client("dynamodb"), f"{settings().stack}-ledger")
+
+
+@cache
+def jobs() -> "DynamoJobs":
+    """Jobs and tasks."""
+    from chalicelib.aws.jobs import DynamoJobs
+
+    stack = settings().stack
+    return DynamoJobs(sessions().client("dynamodb"), f"{stack}-jobs", f"{stack}-tasks")
+
+
+@cache
+def queue() -> "SqsQueue":
+    """The queues behind discovery."""
+    from chalicelib.aws.queues import SqsQueue
+
+    stack = settings().stack
+    return SqsQueue(sessions().client("sqs"), f"{stack}-tasks", f"{stack}-commits.fifo")
+
+
+@cache
+def lake() -> "S3Lake":
+    """Tidegate's own bucket."""
+    from chalicelib.aws.lake import S3Lake
+
+    return S3Lake(sessions().client("s3"))
+
+
+@cache
+def admin() -> "Admin":
+    """What operators declare."""
+    from chalicelib.flows.admin import Admin
+
+    return Admin(connections(), pipelines(), now)
+
+
+@cache
+def account() -> str:
+    """The twelve digits of Tidegate's own account."""
+    return sessions().client("sts").get_caller_identity()["Account"]
+
+
+@cache
+def discover() -> "Discover":
+    """Notifications to tasks."""
+    from chalicelib.flows.discover import Discover
+
+    lease = timedelta(seconds=settings().claim_lease)
+    return Discover(pipelines(), ledger(), jobs(), queue(), metrics(), now, lease)
+
+
+@cache
+def load() -> "Load":
+    """Tasks to staged files."""
+    from chalicelib.aws.buckets import Buckets
+    from chalicelib.destinations.rejects import Rejects
+    from chalicelib.destinations.staging import Stage
+    from chalicelib.flows.load import Load
+
+    return Load(
+        pipelines=pipelines(),
+        connections=connections(),
+        buckets=Buckets(sessions(), endpoint=_endpoint("S3")),
+        ledger=ledger(),
+        jobs=jobs(),
+        queue=queue(),
+        stage=Stage(lake(), settings().warehouse),
+        rejects=Rejects(lake(), f"s3://{settings().bucket}/rejects"),
+        metrics=metrics(),
+        now=now,
+        lease=timedelta(seconds=settings().task_lease),
+        nudge_after=timedelta(seconds=settings().nudge_after),
+    )
+
+
+@cache
+def commit() -> "Commit":
+    """Staged files to rows that count."""
+    from chalicelib.flows.commit import Commit
+
+    return Commit(ledger(), jobs(), table, metrics(), now)
+
+
+@cache
+def recover() -> "Recover":
+    """What the tick does."""
+    from chalicelib.flows.recover import Recover
+
+    patience = timedelta(seconds=settings().resend_after)
+    return Recover(
+        pipelines(), ledger(), jobs(), queue(), metrics(), now, patience, discover(), lambda task: load().split(task)
+    )
+
+
+def table(out: "Iceberg | Parquet") -> "IcebergTables | ParquetDatasets":
+    """The kind of destination that `out` asks for."""
+    return iceberg() if out.type == "iceberg" else parquet()
+
+
+@cache
+def iceberg() -> "IcebergTables":
+    """Iceberg tables of the operator's catalogue."""
+    from chalicelib.aws.errors import translated
+    from chalicelib.destinations.iceberg import IcebergTables
+
+    return IcebergTables(catalog, settings().warehouse, translated)
+
+
+@cache
+def parquet() -> "ParquetDatasets":
+    """Parquet datasets in Tidegate's own bucket."""
+    from chalicelib.destinations.parquet import ParquetDatasets
+
+    return ParquetDatasets(lake(), settings().warehouse, _files)
+
+
+def _files() -> "FileSystem":
+    from pyarrow.fs import S3FileSystem
+
+    return S3FileSystem(region=region(), endpoint_override=_endpoint("S3"))
+
+
+@cache
+def catalog() -> "Catalog":
+    """The Iceberg catalogue, with file access of its own."""
+    from pyiceberg.catalog import load_catalog
+
+    settings_ = settings()
+    properties = {"type": settings_.catalog, "warehouse": settings_.warehouse, "uri": settings_.catalog_uri}
+    properties |= {"glue.endpoint": _endpoint("GLUE"), "s3.endpoint": _endpoint("S3")}
+    properties |= {"glue.region": region(), "s3.region": region()}
+    return load_catalog("tidegate", **{name: value for name, value in properties.items() if value is not None})
+
+
+def region() -> str | None:
+    """The region of Tidegate's own account."""
+    found: str | None = sessions().base.get_config_variable("region")
+    return found
+
+
+def _endpoint(service: str) -> str | None:
+    """Where a library that does not read the standard environment by itself has to go."""
+    return os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL")

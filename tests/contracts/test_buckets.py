@@ -1,0 +1,188 @@
+"""Customers' objects read the same from memory and from S3."""
+
+import gzip
+from collections.abc import Iterator
+from itertools import count
+from typing import Protocol
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from chalicelib.aws.buckets import Buckets, ObjectBody
+from chalicelib.core.connections import Grant
+from chalicelib.core.objects import ObjectRef
+from chalicelib.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ObjectArchived,
+    ObjectChanged,
+    ObjectMissing,
+)
+from tests.fakes.buckets import FakeBody, FakeBuckets
+from tests.fakes.wire import AWKWARD, DATA, GRANT, NOW, PART, reading
+
+names = count()
+
+
+class Customer(Protocol):
+    """The customer's side: what can happen to an object while we work."""
+
+    def create(self, bucket: str, *, versioned: bool = False) -> None: ...
+    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef: ...
+    def delete(self, ref: ObjectRef) -> None: ...
+    def archive(self, ref: ObjectRef) -> None: ...
+    def deny(self, bucket: str) -> None: ...
+    def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> ObjectBody | FakeBody: ...
+
+
+class S3Customer:
+    """The same on a server that speaks S3."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self.s3 = buckets.sessions.client("s3")
+        self.open = buckets.open
+
+    def create(self, bucket: str, *, versioned: bool = False) -> None:
+        self.s3.create_bucket(Bucket=bucket)
+        if versioned:
+            self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef:
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=data)
+        return ObjectRef(bucket, key, answer["ETag"].strip('"'), len(data), NOW, answer.get("VersionId"))
+
+    def delete(self, ref: ObjectRef) -> None:
+        self.s3.delete_object(Bucket=ref.bucket, Key=ref.key)
+
+    def archive(self, ref: ObjectRef) -> None:
+        data = self.s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read()
+        self.s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=data, StorageClass="GLACIER")
+
+    def deny(self, bucket: str) -> None:
+        statement = f'{{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}'
+        self.s3.put_bucket_policy(Bucket=bucket, Policy=f'{{"Version":"2012-10-17","Statement":[{statement}]}}')
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[Buckets]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield reading(f"http://{host}:{port}".replace("0.0.0.0", "127.0.0.1"))
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "s3"])
+def customer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Customer:
+    if request.param == "memory":
+        return FakeBuckets(part=PART)
+    buckets: Buckets = request.getfixturevalue("moto")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", buckets.endpoint or "")
+    return S3Customer(buckets)
+
+
+@pytest.fixture
+def bucket(customer: Customer) -> str:
+    name = f"acme-{next(names)}"
+    customer.create(name)
+    return name
+
+
+def read(customer: Customer, ref: ObjectRef) -> bytes:
+    with customer.open(GRANT, ref, prefix="") as body:
+        return body.read()
+
+
+@pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, len(DATA)])
+def test_an_object_is_read_whole_whatever_its_size(customer: Customer, bucket: str, size: int) -> None:
+    assert read(customer, customer.put(bucket, "a.csv", DATA[:size])) == DATA[:size]
+
+
+def test_each_read_gives_as_much_as_was_asked_for_until_the_end(customer: Customer, bucket: str) -> None:
+    with customer.open(GRANT, customer.put(bucket, "a.csv", DATA), prefix="") as body:
+        sizes = [len(body.read(1500)) for _ in range(5)]
+    assert sizes == [1500, 1500, 1500, len(DATA) - 4500, 0]
+
+
+def test_a_body_is_a_file_to_other_libraries(customer: Customer, bucket: str) -> None:
+    packed = gzip.compress(DATA, compresslevel=0)
+    with customer.open(GRANT, customer.put(bucket, "a.gz", packed), prefix="") as body, gzip.open(body) as unpacked:
+        assert unpacked.read() == DATA
+
+
+def test_a_closed_body_gives_nothing_more(customer: Customer, bucket: str) -> None:
+    body = customer.open(GRANT, customer.put(bucket, "a.csv", DATA), prefix="")
+    body.close()
+    body.close()
+    with pytest.raises(ValueError, match="closed"):
+        body.read(1)
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+def test_a_key_is_a_key_and_not_a_path(customer: Customer, bucket: str, key: str) -> None:
+    assert read(customer, customer.put(bucket, key, DATA)) == DATA
+
+
+@pytest.mark.parametrize("announced", [0, 1, 10 * len(DATA)])
+def test_a_wrong_announced_size_does_no_harm(customer: Customer, bucket: str, announced: int) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    told = ObjectRef(ref.bucket, ref.key, ref.etag, announced, ref.created_at, ref.version_id)
+    assert read(customer, told) == DATA
+
+
+def test_an_overwritten_object_is_not_read(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    customer.put(bucket, "a.csv", DATA[::-1])
+    with pytest.raises(ObjectChanged):
+        customer.open(GRANT, ref, prefix="")
+
+
+def test_an_object_overwritten_in_mid_read_is_never_mixed(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    with customer.open(GRANT, ref, prefix="") as body:
+        assert body.read(10) == DATA[:10]
+        customer.put(bucket, "a.csv", DATA[::-1])
+        with pytest.raises(ObjectChanged):
+            body.read()
+
+
+def test_a_claimed_version_is_read_whatever_came_later(customer: Customer) -> None:
+    bucket = f"acme-{next(names)}"
+    customer.create(bucket, versioned=True)
+    ref = customer.put(bucket, "a.csv", DATA)
+    with customer.open(GRANT, ref, prefix="") as body:
+        start = body.read(10)
+        customer.delete(customer.put(bucket, "a.csv", DATA[::-1]))
+        assert start + body.read() == DATA
+    assert read(customer, ref) == DATA
+
+
+def test_a_deleted_object_is_missing(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    customer.delete(ref)
+    with pytest.raises(ObjectMissing):
+        customer.open(GRANT, ref, prefix="")
+
+
+def test_an_object_deleted_in_mid_read_is_missing(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    with customer.open(GRANT, ref, prefix="") as body:
+        customer.delete(ref)
+        with pytest.raises(ObjectMissing):
+            body.read()
+
+
+def test_an_archived_object_is_told_from_a_denied_one(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    customer.archive(ref)
+    with pytest.raises(ObjectArchived):
+        customer.open(GRANT, ref, prefix="")
+    denied = customer.put(bucket, "b.csv", DATA)
+    customer.deny(bucket)
+    with pytest.raises(AccessDenied):
+        customer.open(GRANT, denied, prefix="")
+
+
+def test_a_bucket_that_does_not_exist_is_told_from_a_missing_object(customer: Customer) -> None:
+    with pytest.raises(BucketNotFound):
+        customer.open(GRANT, ObjectRef("acme-nowhere", "a.csv", "e", 5, NOW), prefix="")

@@ -1,0 +1,118 @@
+"""Customers' buckets in memory. Objects can be overwritten, deleted, archived, denied and broken at any moment."""
+
+import io
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import md5
+
+from chalicelib.core.connections import Grant
+from chalicelib.core.objects import ObjectRef
+from chalicelib.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ObjectArchived,
+    ObjectChanged,
+    ObjectMissing,
+    RoleNotAssumable,
+    SourceUnavailable,
+    TidegateError,
+)
+
+Place = tuple[str, str]  # bucket, key
+
+
+@dataclass(slots=True)
+class FakeBuckets:
+    """`part` bytes are looked up at a time, so that what happens to an object shows in the middle of a read."""
+
+    part: int = 1024
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    latest: dict[Place, ObjectRef] = field(default_factory=dict)
+    contents: dict[ObjectRef, bytes] = field(default_factory=dict)
+    versioned: dict[str, bool] = field(default_factory=dict)  # every bucket there is
+    archived: set[Place] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)  # buckets
+    refused: set[str] = field(default_factory=set)  # names of connections whose role cannot be assumed
+    broken: dict[Place, int] = field(default_factory=dict)  # bytes after which the network fails
+    opened: list[tuple[Grant, ObjectRef, str]] = field(default_factory=list)
+
+    def create(self, bucket: str, *, versioned: bool = False) -> None:
+        self.versioned[bucket] = versioned
+
+    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef:
+        """Write an object, in a new bucket if need be; the reference is what a notification would carry."""
+        version = f"v{len(self.contents)}" if self.versioned.setdefault(bucket, False) else None
+        etag = md5(data, usedforsecurity=False).hexdigest()
+        ref = ObjectRef(bucket, key, etag, len(data), self.now, version, sequencer=f"{len(self.contents):016X}")
+        self.latest[bucket, key] = ref
+        self.contents[ref] = data
+        return ref
+
+    def delete(self, ref: ObjectRef) -> None:
+        """What a plain DELETE does: earlier versions stay."""
+        del self.latest[ref.bucket, ref.key]
+
+    def archive(self, ref: ObjectRef) -> None:
+        self.archived.add((ref.bucket, ref.key))
+
+    def deny(self, bucket: str) -> None:
+        self.denied.add(bucket)
+
+    def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> "FakeBody":
+        self.opened.append((grant, ref, prefix))
+        if grant.connection.name in self.refused:
+            raise RoleNotAssumable("refused", where=grant.connection.role)
+        return FakeBody(self, ref)
+
+    def range(self, ref: ObjectRef, start: int) -> bytes:
+        """Up to `part` bytes of exactly this identity, now."""
+        error = self._refusal(ref)
+        if error is not None:
+            raise error("refused", where=str(ref))
+        end = start + self.part
+        if end > self.broken.get((ref.bucket, ref.key), end):
+            raise SourceUnavailable("broken", where=str(ref))
+        return self._content(ref)[start:end]
+
+    def _refusal(self, ref: ObjectRef) -> type[TidegateError] | None:
+        latest = self.latest.get((ref.bucket, ref.key))
+        checks: tuple[tuple[type[TidegateError], bool], ...] = (
+            (BucketNotFound, ref.bucket not in self.versioned),
+            (AccessDenied, ref.bucket in self.denied),
+            (ObjectMissing, latest is None and ref.version_id is None),
+            (ObjectChanged, latest is not None and ref.version_id is None and latest.etag != ref.etag),
+            (ObjectMissing, all(not ref.same(kept) for kept in self.contents)),
+            (ObjectArchived, (ref.bucket, ref.key) in self.archived),
+        )
+        return next((error for error, holds in checks if holds), None)
+
+    def _content(self, ref: ObjectRef) -> bytes:
+        return next(data for kept, data in self.contents.items() if ref.same(kept))
+
+
+class FakeBody(io.RawIOBase):
+    """One object, part by part."""
+
+    def __init__(self, buckets: FakeBuckets, ref: ObjectRef) -> None:
+        self._buckets, self._ref = buckets, ref
+        self._rest = buckets.range(ref, 0)
+        self._asked = buckets.part
+        self.size = len(buckets._content(ref))
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self.closed:
+            raise ValueError("the object was closed")
+        while self._asked < self.size and (size < 0 or len(self._rest) < size):
+            self._rest += self._buckets.range(self._ref, self._asked)
+            self._asked += self._buckets.part
+        end = len(self._rest) if size < 0 else size
+        data, self._rest = self._rest[:end], self._rest[end:]
+        return data
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

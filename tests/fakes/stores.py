@@ -1,0 +1,160 @@
+"""In-memory stores. Each sits the exam of its DynamoDB twin in tests/contracts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from chalicelib.config.columns import Column
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.columns import merge
+from chalicelib.core.connections import Grant
+from chalicelib.core.jobs import Job, JobChange
+from chalicelib.core.ledger import Entry, State
+from chalicelib.core.tasks import Task, TaskState
+
+
+@dataclass
+class FakeLedger:
+    stored: dict[tuple[str, str], Entry] = field(default_factory=dict)
+
+    def get(self, pipeline: str, keys: Collection[str]) -> Mapping[str, Entry]:
+        return {key: self.stored[pipeline, key] for key in keys if (pipeline, key) in self.stored}
+
+    def swap(self, entries: Sequence[Entry]) -> frozenset[str]:
+        lost = set()
+        for entry in entries:
+            known = self.stored.get((entry.pipeline, entry.key))
+            if (known.revision if known else 0) + 1 == entry.revision:
+                self.stored[entry.pipeline, entry.key] = entry
+            else:
+                lost.add(entry.key)
+        return frozenset(lost)
+
+    def open(self, pipeline: str, *, due: datetime, limit: int) -> Sequence[Entry]:
+        found = [
+            entry
+            for (name, _), entry in self.stored.items()
+            if name == pipeline
+            and entry.state in (State.PENDING, State.CLAIMED)
+            and entry.lease_until is not None
+            and entry.lease_until <= due
+        ]
+        return sorted(found, key=lambda entry: str(entry.lease_until))[:limit]
+
+    def entries(
+        self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100
+    ) -> Sequence[Entry]:
+        found = [
+            entry
+            for (name, key), entry in self.stored.items()
+            if name == pipeline and key.startswith(prefix) and (state is None or entry.state is state)
+        ]
+        return sorted(found, key=lambda entry: entry.key.encode())[:limit]
+
+
+@dataclass
+class FakeJobs:
+    jobs: dict[str, Job] = field(default_factory=dict)
+    stored: dict[tuple[str, int], Task] = field(default_factory=dict)
+
+    def start(self, job: Job, tasks: Sequence[Task]) -> bool:
+        if job.id in self.jobs or any((task.job, task.number) in self.stored for task in tasks):
+            return False
+        self.jobs[job.id] = job
+        self.add(tasks)
+        return True
+
+    def job(self, job: str) -> Job | None:
+        return self.jobs.get(job)
+
+    def tasks(self, job: str) -> Sequence[Task]:
+        return [task for (name, _), task in sorted(self.stored.items()) if name == job]
+
+    def task(self, job: str, number: int) -> Task | None:
+        return self.stored.get((job, number))
+
+    def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
+        found = [job for job in self.jobs.values() if job.pipeline == pipeline]
+        return sorted(found, key=lambda job: job.created_at, reverse=True)[:limit]
+
+    def swap(self, task: Task, change: JobChange | None = None) -> bool:
+        known = self.stored.get((task.job, task.number))
+        if (known.revision if known else 0) + 1 != task.revision or (change and change.job not in self.jobs):
+            return False
+        self.stored[task.job, task.number] = task
+        if change:
+            self.jobs[change.job] = _changed(self.jobs[change.job], change)
+        return True
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            self.stored.setdefault((task.job, task.number), task)
+
+    def bury(self, tombstone: Task) -> bool:
+        return self.stored.setdefault((tombstone.job, tombstone.number), tombstone).is_over
+
+    def staged(self, table: str, *, limit: int) -> Sequence[Task]:
+        found = [task for task in self.stored.values() if task.table == table and task.state is TaskState.STAGED]
+        return sorted(found, key=lambda task: task.due_at)[:limit]
+
+    def due(self, now: datetime, *, limit: int) -> Sequence[Task]:
+        found = [task for task in self.stored.values() if not task.is_over and task.due_at <= now]
+        return sorted(found, key=lambda task: task.due_at)[:limit]
+
+
+def _changed(job: Job, change: JobChange) -> Job:
+    counts = {name: job.counts.get(name, 0) + change.counts.get(name, 0) for name in {*job.counts, *change.counts}}
+    return replace(
+        job,
+        tasks=job.tasks + change.tasks,
+        staging=job.staging + change.staging,
+        unfinished=job.unfinished + change.unfinished,
+        counts=counts,
+        finished_at=change.finished_at or job.finished_at,
+        error=change.error or job.error,
+    )
+
+
+@dataclass
+class FakePipelines:
+    stored: dict[str, Pipeline] = field(default_factory=dict)
+    settled: dict[str, tuple[Column, ...]] = field(default_factory=dict)
+
+    def get(self, name: str) -> Pipeline | None:
+        return self.stored.get(name)
+
+    def all(self) -> Sequence[Pipeline]:
+        return [pipeline for _, pipeline in sorted(self.stored.items())]
+
+    def watching(self, bucket: str) -> Sequence[Pipeline]:
+        return [pipeline for pipeline in self.all() if pipeline.source.bucket == bucket]
+
+    def put(self, pipeline: Pipeline) -> None:
+        self.stored[pipeline.name] = pipeline
+
+    def remove(self, name: str) -> bool:
+        return self.stored.pop(name, None) is not None
+
+    def columns(self, name: str) -> tuple[Column, ...]:
+        return self.settled.get(name, ())
+
+    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
+        self.settled[name] = merge(self.columns(name), seen)
+        return self.settled[name]
+
+
+@dataclass
+class FakeConnections:
+    stored: dict[str, Grant] = field(default_factory=dict)
+
+    def get(self, name: str) -> Grant | None:
+        return self.stored.get(name)
+
+    def all(self) -> Sequence[Grant]:
+        return [grant for _, grant in sorted(self.stored.items())]
+
+    def add(self, grant: Grant) -> bool:
+        return self.stored.setdefault(grant.connection.name, grant) is grant
+
+    def remove(self, name: str) -> bool:
+        return self.stored.pop(name, None) is not None

@@ -1,0 +1,122 @@
+"""Mistakes in `.chalice/` that cfn-lint lets pass."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.package import RUNTIME
+
+FOLDER = Path(__file__).resolve().parents[2] / ".chalice"
+CONFIG: dict[str, Any] = json.loads((FOLDER / "config.json").read_text())
+TEMPLATE: dict[str, Any] = json.loads((FOLDER / "resources.json").read_text())
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+FUNCTIONS: dict[str, Any] = CONFIG["lambda_functions"]
+
+
+def of_type(name: str) -> dict[str, Any]:
+    return {key: one["Properties"] for key, one in RESOURCES.items() if one["Type"] == name}
+
+
+def sources() -> dict[str, Any]:
+    """Event source properties by function name."""
+    return {
+        function.lower(): event["Properties"]
+        for function, properties in of_type("AWS::Serverless::Function").items()
+        for event in properties.get("Events", {}).values()
+    }
+
+
+def queue_of(source: dict[str, Any]) -> dict[str, Any]:
+    logical = source["Queue"]["Fn::Sub"].removeprefix("${").removesuffix(".Arn}")
+    properties: dict[str, Any] = RESOURCES[logical]["Properties"]
+    return properties
+
+
+@pytest.mark.parametrize("function", sources())
+def test_a_queue_hides_a_message_for_six_timeouts_of_its_function(function: str) -> None:
+    assert queue_of(sources()[function])["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["lambda_timeout"]
+
+
+@pytest.mark.parametrize("function", sources())
+def test_a_message_that_fails_fails_alone(function: str) -> None:
+    assert sources()[function]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("function", sources())
+def test_a_message_that_fails_for_ever_is_set_aside(function: str) -> None:
+    assert queue_of(sources()[function])["RedrivePolicy"]["maxReceiveCount"] >= 5  # AWS's advice with Lambda
+
+
+def test_each_function_has_a_policy_of_its_own() -> None:
+    files = [function["iam_policy_file"] for function in FUNCTIONS.values()]
+    assert files == [f"policy-{name}.json" for name in FUNCTIONS]
+    assert sorted(files) == sorted(path.name for path in FOLDER.glob("policy-*.json"))
+    assert CONFIG["autogen_policy"] is False
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    document = json.loads((FOLDER / FUNCTIONS[name]["iam_policy_file"]).read_text())
+    found: list[dict[str, Any]] = document["Statement"]
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_policy_says_everything(name: str) -> None:
+    for statement in statements(name):
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not [action for action in actions if "*" in action]
+        assert statement["Resource"] != "*"
+        assert statement["Effect"] == "Allow"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_may_write_its_own_log_only(name: str) -> None:
+    (log,) = [one for one in statements(name) if "logs:PutLogEvents" in one["Action"]]
+    own = RESOURCES[name.capitalize()]["Properties"]["FunctionName"]["Fn::Sub"]
+    assert own == "${AWS::StackName}-" + name
+    assert log["Resource"]["Fn::Sub"].endswith(f":log-group:/aws/lambda/{own}:*")
+
+
+@pytest.mark.parametrize("name", sources())
+def test_a_function_may_take_messages_from_its_own_queue_only(name: str) -> None:
+    (take,) = [one for one in statements(name) if "sqs:ReceiveMessage" in one["Action"]]
+    assert take["Resource"] == sources()[name]["Queue"]
+
+
+def test_only_load_enters_customers_accounts() -> None:
+    assert [name for name in FUNCTIONS if any("sts:AssumeRole" in one["Action"] for one in statements(name))] == [
+        "load"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("AWS::SQS::Queue", "QueueName"), ("AWS::DynamoDB::Table", "TableName"), ("AWS::SNS::Topic", "TopicName")],
+)
+def test_two_stacks_can_live_in_one_account(kind: str, name: str) -> None:
+    for properties in of_type(kind).values():
+        assert properties[name]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
+def test_functions_run_on_the_packaged_runtime() -> None:
+    functions = of_type("AWS::Serverless::Function")
+    assert {name.lower() for name in functions} == set(FUNCTIONS)
+    assert {properties["Runtime"] for properties in functions.values()} == {f"python{RUNTIME}"}
+
+
+def test_leases_follow_the_functions_timeouts() -> None:
+    environment = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    for name in ("arrive", "load"):
+        assert environment[f"TIDEGATE_{name.upper()}_TIMEOUT"] == str(FUNCTIONS[name]["lambda_timeout"])
+
+
+def test_each_dead_letter_queue_and_each_function_has_an_alarm_that_reaches_somebody() -> None:
+    alarms = list(of_type("AWS::CloudWatch::Alarm").values())
+    watched = [alarm["Dimensions"][0]["Value"] for alarm in alarms]
+    for logical in of_type("AWS::SQS::Queue"):
+        assert {"Fn::GetAtt": [logical, "QueueName"]} in watched
+    for logical in of_type("AWS::Serverless::Function"):
+        assert {"Ref": logical} in watched
+    assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms)

@@ -1,0 +1,77 @@
+import csv as stdlib_csv
+import io
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chalicelib.config.formats import Csv
+from chalicelib.errors import ConfigError, ParseError
+from chalicelib.records import lookahead
+from chalicelib.records.blocks import Block, after_last_lf, blocks, line_ends
+from chalicelib.records.dialect import Dialect
+from chalicelib.records.lookahead import Lookahead
+from tests.records.reading import Trickle, csv
+
+RFC = Dialect.of(csv())
+DIALECTS = [RFC, Dialect.of(csv(quote=None)), Dialect.of(csv(escape="\\")), Dialect.of(csv(delimiter=";", quote="'"))]
+messy = st.text(alphabet="a,;\"'\\\r\n", max_size=60).map(str.encode)
+
+
+def cut(data: bytes, dialect: Dialect, *, size: int = 1 << 20, step: int = 1 << 20) -> list[Block]:
+    return list(blocks(Lookahead(Trickle(data, step)), dialect.boundary, size=size))
+
+
+def records(found: list[Block], dialect: Dialect) -> list[tuple[int, bytes]]:
+    tail = [(block.line + line_ends(block.data), block.tail.rstrip(b"\r\n")) for block in found if block.tail]
+    return [record for block in found for record in dialect.records(block.data, block.line)] + tail
+
+
+@given(data=messy, dialect=st.sampled_from(DIALECTS), size=st.integers(1, 20), step=st.integers(1, 20))
+@example(data=b"a\r\nb\r\n", dialect=RFC, size=2, step=1)
+@example(data=b'a"b\n"c\nd"\n', dialect=RFC, size=3, step=3)
+def test_the_records_do_not_depend_on_where_the_stream_is_cut(data, dialect, size, step):
+    assert records(cut(data, dialect, size=size, step=step), dialect) == records(cut(data, dialect), dialect)
+
+
+@given(data=messy, dialect=st.sampled_from(DIALECTS), size=st.integers(1, 20))
+def test_blocks_put_together_are_the_stream(data, dialect, size):
+    found = cut(data, dialect, size=size)
+    whole = b"".join(block.data + block.tail for block in found)
+    assert whole.rstrip(b"\n") == data.rstrip(b"\n")
+
+
+@given(text=st.text(alphabet='a,"\n', max_size=40))
+def test_records_are_those_of_the_csv_module(text):
+    found = cut(text.encode(), RFC)
+    if found and found[-1].tail:
+        return  # the csv module closes a quote for you
+    rows = [row for row in stdlib_csv.reader(io.StringIO(text, newline="")) if row]
+    assert len(records(found, RFC)) == len(rows)
+
+
+@given(rows=st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=3), max_size=6), size=st.integers(1, 30))
+def test_no_quoted_line_break_is_taken_for_the_end_of_a_record(rows, size):
+    file = io.StringIO(newline="")
+    stdlib_csv.writer(file, quoting=stdlib_csv.QUOTE_ALL).writerows(rows)
+    found = cut(file.getvalue().encode("utf-8", "surrogatepass"), RFC, size=size)
+    assert len(records(found, RFC)) == len(rows)
+
+
+def test_a_record_keeps_the_line_on_which_it_begins():
+    data = b'a\n"b\nb\r\nb"\r\n\nc\rd\n"e'
+    assert records(cut(data, RFC, size=2), RFC) == [
+        (1, b"a"),
+        (2, b'"b\nb\r\nb"'),
+        (6, b"c"),
+        (7, b"d"),
+        (8, b'"e'),
+    ]
+
+
+@given(data=st.text(alphabet="a\r\n", max_size=20).map(str.encode))
+def test_cr_lf_and_crlf_each_count_once(data):
+    assert line_ends(data) == len(re.findall(rb"\r\n|\r|\n", data))
+
+
