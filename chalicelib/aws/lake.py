@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.errors import translated
 from chalicelib.core.tasks import Upload
-from chalicelib.destinations.ports import Sink, Written
 from chalicelib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,9 +25,9 @@ class S3Lake:
 
     client: "S3Client"
 
-    def create(self, path: str, *, hidden: bool) -> Sink:
+    def create(self, path: str, *, hidden: bool) -> "S3Sink":
         """A new file; small ones that are not hidden cost one PutObject."""
-        return _S3Sink(self.client, path, hidden=hidden)
+        return S3Sink(self.client, path, hidden=hidden)
 
     def publish(self, path: str, upload: Upload) -> None:
         """Complete the upload. Its id is unknown after the first time; then the file itself is the proof."""
@@ -63,7 +62,7 @@ class S3Lake:
         return True
 
 
-class _S3Sink:
+class S3Sink:
     """One file on its way; holds less than one part in memory between writes."""
 
     def __init__(self, client: "S3Client", path: str, *, hidden: bool) -> None:
@@ -72,36 +71,37 @@ class _S3Sink:
         self._bucket, self._key = _split(path)
         self._hidden = hidden
         self._buffer = bytearray()
-        self._size = 0
         self._upload_id: str | None = None
         self._etags: list[str] = []
 
     def write(self, data: bytes) -> int:
+        """Take more bytes; whole parts leave at once."""
         self._buffer += data
-        self._size += len(data)
         while len(self._buffer) >= PART:
             self._send(bytes(self._buffer[:PART]))
             del self._buffer[:PART]
         return len(data)
 
-    def finish(self) -> Written:
+    def finish(self) -> Upload | None:
+        """All bytes are in: the file exists, or its upload is returned if it is hidden."""
         if self._upload_id is None and not self._hidden:
             with translated(f"write {self._path}"):
                 self._client.put_object(Bucket=self._bucket, Key=self._key, Body=bytes(self._buffer))
-            return Written(self._size, None)
+            return None
         if self._buffer or not self._etags:
             self._send(bytes(self._buffer))
             self._buffer.clear()
         assert self._upload_id is not None, "a part was sent"
         upload = Upload(self._upload_id, tuple(self._etags))
         if self._hidden:
-            return Written(self._size, upload)
+            return upload
         with translated(f"write {self._path}"):
             _complete(self._client, self._path, upload)
         self._upload_id = None
-        return Written(self._size, None)
+        return None
 
     def abort(self) -> None:
+        """Take back what does not exist yet."""
         self._buffer.clear()
         upload_id, self._upload_id = self._upload_id, None
         if upload_id is None:

@@ -135,8 +135,8 @@ class _ParquetFile:
 
     def close(self, columns: tuple[Column, ...]) -> StagedFile:
         self._writer.close()
-        written = self.sink.finish()
-        return StagedFile(self.path, written.size, self._rows, columns, written.upload)
+        upload = self.sink.finish()
+        return StagedFile(self.path, self.size, self._rows, columns, upload)
 
     def abort(self) -> None:
         self._stream.deaf = True  # Arrow writes a footer when it closes, which nobody needs any more

@@ -1,18 +1,9 @@
 """What destinations ask for: Tidegate's own bucket, where data files wait and lie."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.core.tasks import Upload
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A finished file: its size in bytes, and the open upload if the commit has to complete it."""
-
-    size: int
-    upload: Upload | None
 
 
 class Sink(Protocol):
@@ -22,8 +13,8 @@ class Sink(Protocol):
         """Take more bytes; returns how many, which is all of them."""
         ...
 
-    def finish(self) -> Written:
-        """All bytes are in. Nothing may be written after this."""
+    def finish(self) -> Upload | None:
+        """All bytes are in; nothing may be written after this. A hidden file's upload is what `publish` wants."""
         ...
 
     def abort(self) -> None:

@@ -13,7 +13,7 @@ from chalicelib.local.invoker import Invoker
 from chalicelib.local.project import Function, QueueSource
 from chalicelib.local.stack import Stack
 
-log = logging.getLogger("tidegate.local")
+log = logging.getLogger("chalicelib.local")
 
 LONG_POLL = 1  # seconds; also the longest that stopping waits for an idle poller
 RECEIVE_LIMIT = 10  # messages, of one ReceiveMessage

@@ -14,7 +14,7 @@ from chalicelib.local.poller import Poller, Ticker, open_queue
 from chalicelib.local.project import Function, Project
 from chalicelib.local.stack import Stack
 
-log = logging.getLogger("tidegate.local")
+log = logging.getLogger("chalicelib.local")
 
 WORKERS = 2
 TICK = 60.0

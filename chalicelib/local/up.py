@@ -81,7 +81,7 @@ def up(options: Options, say: Callable[[str], None] = print) -> None:
 
 def show_log() -> None:
     """Let the runtime's log appear on standard error."""
-    log = logging.getLogger("tidegate.local")
+    log = logging.getLogger("chalicelib.local")
     if not log.handlers:
         log.addHandler(logging.StreamHandler())
         log.setLevel(logging.INFO)

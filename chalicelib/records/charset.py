@@ -10,24 +10,24 @@ def utf8(body: Readable, charset: str) -> Readable:
     """The stream as UTF-8; untouched where it should be that already.
 
     A byte that means nothing in `charset` becomes a sequence that is not UTF-8 either, so that it costs its row
-    and nothing else, just as a bad byte in UTF-8 does. Raises ConfigError if nobody knows the charset.
+    and nothing else, just as a bad byte in UTF-8 does. Raises ConfigError if there is no such charset.
     """
     try:
-        codec = codecs.lookup(charset)
-    except LookupError:
+        " ".encode(charset)  # refuses what codecs knows but what is no charset, such as base64
+        decoder = codecs.getincrementaldecoder(charset)("surrogateescape")
+        name = codecs.lookup(charset).name
+    except (LookupError, UnicodeError):
         raise ConfigError(
             f"charset {charset!r} is not known", where="parser.charset", remedy="Use a name such as UTF-8 or Shift_JIS"
         ) from None
-    return body if codec.name in ("utf-8", "utf-8-sig") else _Transcoded(body, codec)
+    return body if name in ("utf-8", "utf-8-sig") else _Transcoded(body, name, decoder)
 
 
 class _Transcoded:
-    def __init__(self, body: Readable, codec: codecs.CodecInfo) -> None:
-        if codec.incrementaldecoder is None:
-            raise ConfigError(f"charset {codec.name!r} is no text encoding", where="parser.charset")
+    def __init__(self, body: Readable, name: str, decoder: codecs.IncrementalDecoder) -> None:
         self._body = body
-        self._name = codec.name
-        self._decoder = codec.incrementaldecoder("surrogateescape")
+        self._name = name
+        self._decoder = decoder
         self._done = 0
 
     def read(self, size: int, /) -> bytes:

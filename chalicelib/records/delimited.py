@@ -161,7 +161,7 @@ class Reading:
         dialect, quote = self.dialect, self.dialect.quote
         nulls = self.null_strings
         return arrow_csv.read_csv(
-            pa.py_buffer(data),
+            pa.py_buffer(data or b"\n"),  # Arrow refuses to read nothing
             arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.names),
             arrow_csv.ParseOptions(
                 delimiter=dialect.delimiter.decode(),

@@ -113,11 +113,12 @@ class Dialect:
         return rb"(?>%s(?:%s%s)*+)" % (field, sep, field)
 
     def _quoted_field(self, *, possessive: bytes = b"") -> bytes:
-        quote, sep = _byte(self.quote), _byte(self.delimiter)
-        plain = rb"[^%s%s]" % (quote, _byte(self.escape))
-        escaped = rb"|%s." % _byte(self.escape) if self.escape else b""
-        body = rb"(?:%s|%s%s%s)*" % (plain, quote, quote, escaped)
-        return rb"%s%s%s%s[^%s\r\n]*%s" % (quote, body, possessive, quote, sep, possessive)
+        quote, escape, sep, plus = _byte(self.quote), _byte(self.escape), _byte(self.delimiter), possessive
+        plain = rb"[^%s%s]*%s" % (quote, escape, plus)
+        pair = quote + quote + (rb"|%s." % escape if escape else b"")
+        body = rb"%s(?:(?:%s)%s)*%s" % (plain, pair, plain, plus)
+        after = rb"(?:[^%s%s\r\n][^%s\r\n]*)?" % (quote, sep, sep)  # a quote here would be the second of a pair
+        return quote + body + quote + after + plus
 
 
 @cache

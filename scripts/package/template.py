@@ -34,7 +34,7 @@ def package(project: Path, stage: str, target: Path) -> None:
     """`sam.json` and a `deployment.zip` without dependencies in `target`. Raises PackageError if chalice fails."""
     chalice = Path(sys.executable).with_name("chalice")
     command = [str(chalice), "package", "--stage", stage, "--merge-template", ".chalice/resources.json", str(target)]
-    environ = os.environ | {"AWS_DEFAULT_REGION": REGION}
+    environ = os.environ | {"AWS_DEFAULT_REGION": REGION, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackageError(f"chalice package failed:\n{done.stdout}{done.stderr}")

@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, NoSuchTableError
-from pyiceberg.expressions import GreaterThanOrEqual, IsNull
 from pyiceberg.schema import Schema
 from pyiceberg.types import DoubleType, FloatType, IntegerType, LongType, NestedField, StringType
 
@@ -68,7 +67,7 @@ def commit(there: Place, *tasks: Task, **options: Any) -> str | None:
     return there.tables.commit(there.out(**options), tasks)
 
 
-def scanned(there: Place, row_filter: Any) -> list[int]:
+def scanned(there: Place, row_filter: str) -> list[int]:
     return sorted(there.catalog().load_table(TABLE).scan(row_filter).to_arrow()["id"].to_pylist())
 
 
@@ -160,7 +159,7 @@ def test_two_committers_of_the_same_tasks_add_the_rows_once(tmp_path: Path, tabl
 
     def wait() -> None:
         try:
-            meet.wait(5)
+            meet.wait(60)
         except BrokenBarrierError:
             return
 
@@ -173,7 +172,7 @@ def test_two_committers_of_the_same_tasks_add_the_rows_once(tmp_path: Path, tabl
         for each in (one, two):
             each.before = [wait]  # type: ignore[attr-defined]
         threads = [
-            Thread(target=lambda there=there: snapshots.append(commit(there, *tasks)))  # type: ignore[misc]
+            Thread(target=lambda there=there: snapshots.append(commit(there, *tasks)))
             for there in places
         ]
         for thread in threads:
@@ -222,9 +221,9 @@ def test_partitions_are_pruned_rightly(there: Place) -> None:
     rows = [(0, None), (1, datetime(2026, 3, 1, 23, tzinfo=UTC)), (2, datetime(2026, 3, 2, tzinfo=UTC))]
     commit(there, there.staged(0, *rows, columns=(ID, AT), **options), **options)
     assert [field.name for field in there.catalog().load_table(TABLE).spec().fields] == ["at_day"]
-    assert scanned(there, IsNull("at")) == [0]
-    assert scanned(there, GreaterThanOrEqual("at", "2026-03-02T00:00:00+00:00")) == [2]
-    assert len(list(there.catalog().load_table(TABLE).scan(IsNull("at")).plan_files())) == 1
+    assert scanned(there, "at is null") == [0]
+    assert scanned(there, "at >= '2026-03-02T00:00:00+00:00'") == [2]
+    assert len(list(there.catalog().load_table(TABLE).scan("at is null").plan_files())) == 1
 
 
 def test_files_of_two_days_do_not_enter_a_table_by_day(there: Place) -> None:

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import StagedFile
+from chalicelib.core.tasks import StagedFile, Upload
 from chalicelib.destinations.files import Limits
-from chalicelib.destinations.ports import Lake, Sink, Written
+from chalicelib.destinations.ports import Lake, Sink
 from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.errors import DataError, SourceUnavailable
 from tests.destinations.staged import AT, ID, NOTE, batch, load, numbers
@@ -231,7 +231,7 @@ class BrokenSink:
     def write(self, data: bytes) -> int:
         raise SourceUnavailable("the network is gone")
 
-    def finish(self) -> Written:
+    def finish(self) -> Upload | None:
         raise SourceUnavailable("the network is gone")
 
     def abort(self) -> None:

@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 
 from chalicelib.core.tasks import Upload
-from chalicelib.destinations.ports import Written
 from chalicelib.errors import ConfigError
 
 
@@ -63,14 +62,14 @@ class FakeSink:
         self.data += data
         return len(data)
 
-    def finish(self) -> Written:
+    def finish(self) -> Upload | None:
         self._close()
         if not self.hidden:
             self.lake.put(self.path, bytes(self.data))
-            return Written(len(self.data), None)
+            return None
         self.upload = Upload(self.lake.next_id(), ("etag",))
         self.lake.uploads[self.upload.upload_id] = bytes(self.data)
-        return Written(len(self.data), self.upload)
+        return self.upload
 
     def abort(self) -> None:
         self._close()

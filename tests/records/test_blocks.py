@@ -6,9 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.config.formats import Csv
 from chalicelib.errors import ConfigError, ParseError
-from chalicelib.records import lookahead
 from chalicelib.records.blocks import Block, after_last_lf, blocks, line_ends
 from chalicelib.records.dialect import Dialect
 from chalicelib.records.lookahead import Lookahead
@@ -51,11 +49,14 @@ def test_records_are_those_of_the_csv_module(text):
     assert len(records(found, RFC)) == len(rows)
 
 
-@given(rows=st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=3), max_size=6), size=st.integers(1, 30))
+@given(
+    rows=st.lists(st.lists(st.text(alphabet='aé,;"\r\n', max_size=8), min_size=1, max_size=3), max_size=6),
+    size=st.integers(1, 30),
+)
 def test_no_quoted_line_break_is_taken_for_the_end_of_a_record(rows, size):
     file = io.StringIO(newline="")
     stdlib_csv.writer(file, quoting=stdlib_csv.QUOTE_ALL).writerows(rows)
-    found = cut(file.getvalue().encode("utf-8", "surrogatepass"), RFC, size=size)
+    found = cut(file.getvalue().encode(), RFC, size=size)
     assert len(records(found, RFC)) == len(rows)
 
 
@@ -75,3 +76,41 @@ def test_cr_lf_and_crlf_each_count_once(data):
     assert line_ends(data) == len(re.findall(rb"\r\n|\r|\n", data))
 
 
+class Endless:
+    """A body without any line end, and without an end."""
+
+    def read(self, size: int, /) -> bytes:
+        return b"x" * size
+
+
+def test_a_record_beyond_the_limit_is_an_error_for_the_object():
+    with pytest.raises(ParseError, match="one record is longer than 64 MiB"):
+        list(blocks(Lookahead(Endless()), after_last_lf))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"delimiter": "\n"}, {"delimiter": "¦"}, {"quote": "«"}, {"delimiter": '"'}, {"escape": ","}, {"escape": "\r"}],
+)
+def test_signs_that_cannot_work_are_refused(settings):
+    with pytest.raises(ConfigError):
+        Dialect.of(csv(**settings))
+
+
+def test_a_quote_that_escapes_itself_is_plain_doubling():
+    assert Dialect.of(csv(escape='"')) == RFC
+
+
+@pytest.mark.parametrize(
+    "written, meant",
+    [
+        (rb'"a\"b",c', b'"a""b",c'),
+        (rb'"a\\",c', rb'"a\",c'),
+        (rb'"a\n",\"c', rb'"a\n",\"c'),
+        (rb'"a""b\"",","', b'"a""b""",","'),
+        (rb'x"\"",y', rb'x"\"",y'),
+    ],
+    ids=["quote", "itself", "anything else stays", "both ways", "outside quotes it is a character"],
+)
+def test_escapes_act_inside_quotes_before_a_quote_or_themselves(written, meant):
+    assert Dialect.of(csv(escape="\\")).without_escapes(written + b"\n") == meant + b"\n"

@@ -154,7 +154,9 @@ class _Reading:
             )
         except (UnicodeDecodeError, pa.ArrowInvalid):
             return None
-        if table.num_rows != data.count(b"\n") and table.num_rows != sum(1 for line in data.split(b"\n") if line.strip()):
+        if table.num_rows != data.count(b"\n") and table.num_rows != sum(
+            1 for line in data.split(b"\n") if line.strip()
+        ):
             return None  # two objects on a line, or one on two
         arrays = [_settled(table[column.name].combine_chunks(), column) for column in self.columns]
         if any(array is None for array in arrays):

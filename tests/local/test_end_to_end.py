@@ -1,0 +1,173 @@
+"""From a customer's bucket to rows, over the embedded AWS, as users and processes really behave."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.aws.connections import DynamoConnections
+from chalicelib.aws.jobs import DynamoJobs
+from chalicelib.aws.ledger import DynamoLedger
+from chalicelib.aws.pipelines import DynamoPipelines
+from chalicelib.config.connection import Connection
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.connections import Grant
+from chalicelib.core.ledger import Entry, State
+from chalicelib.local.customer import Customer
+from chalicelib.local.project import Project
+from chalicelib.local.runtime import Runtime
+from chalicelib.local.stack import Stack
+from tests.local.conftest import EXTERNAL_ID
+from tests.local.waiting import soon
+
+pytestmark = pytest.mark.local
+
+ROOT = Path(__file__).parents[2]
+HURRY = {
+    "TIDEGATE_CLAIM_LEASE": "2",
+    "TIDEGATE_TASK_LEASE": "4",
+    "TIDEGATE_NUDGE_AFTER": "1",
+    "TIDEGATE_RESEND_AFTER": "3",
+}
+CSV = b"id,name\n1,a\n2,b\n3,c\n"
+KEYS = ["in/a b+c/é.csv.gz", "in/100%25/x=1&y=2.csv", "in/日本/語.csv", "in/plain.csv", "in/a:b@c$d'e(f).csv"]
+WALK = 32  # calls to AWS that one object's walk makes, about
+KILLS = int(os.environ.get("TIDEGATE_KILL_POINTS", "6"))
+
+
+class Deployment:
+    """A stack, a customer, a pipeline; and what can be asked of them."""
+
+    def __init__(self, stack: Stack, customer: Customer) -> None:
+        self.stack, self.customer = stack, customer
+        client = stack.account.client("dynamodb")
+        self.ledger = DynamoLedger(client, f"{stack.name}-ledger")
+        self.jobs = DynamoJobs(client, f"{stack.name}-jobs", f"{stack.name}-tasks")
+        self.pipelines = DynamoPipelines(client, f"{stack.name}-pipelines")
+        self.connections = DynamoConnections(client, f"{stack.name}-connections")
+        connection = Connection(name="acme", role_arn=customer.role_arn, buckets=(customer.bucket,))
+        self.connections.add(Grant(connection, EXTERNAL_ID, datetime.now(UTC)))  # noqa: TID251
+
+    def pipeline(self, name: str, kind: str = "iceberg", prefix: str = "in/") -> None:
+        document = {
+            "name": name,
+            "connection": "acme",
+            "in": {"bucket": self.customer.bucket, "path_prefix": prefix, "parser": {"type": "csv"}},
+            "out": {"type": kind, "database": "travel", "table": name},
+        }
+        self.pipelines.put(Pipeline.parse(document, where="test"))
+
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, **self.stack.env(), **HURRY, "PYTHONPATH": str(ROOT)}
+
+    def runtime(self) -> Runtime:
+        return Runtime(Project(), self.stack, workers=1, tick=1.0, environ={**os.environ, **HURRY})
+
+    def entries(self, name: str, keys: Sequence[str]) -> dict[str, Entry]:
+        return dict(self.ledger.get(name, keys))
+
+    def committed(self, name: str, keys: Sequence[str]) -> bool:
+        found = self.entries(name, keys)
+        assert all(entry.state is not State.FAILED for entry in found.values()), found
+        return len(found) == len(keys) and all(entry.state is State.COMMITTED for entry in found.values())
+
+    def tidegate(self, *arguments: str) -> list[Any]:
+        """What a user's own terminal would show."""
+        command = [sys.executable, "-m", "chalicelib.cli", *arguments, "--json"]
+        done = subprocess.run(command, env=self.environ(), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def loaded(self, name: str) -> Counter[str]:
+        """Rows of each object in the table."""
+        return Counter(row["_key"] for row in self.tidegate("rows", f"travel.{name}", "--limit", "100000"))
+
+    def repeat(self, entries: Sequence[Entry]) -> None:
+        """Send notifications of these objects once more, last one first."""
+        url = self.stack.queue_url("arrivals")
+        for entry in reversed(entries):
+            ref = entry.ref
+            body = {
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "time": ref.created_at.isoformat(),
+                "detail": {
+                    "bucket": {"name": ref.bucket},
+                    "object": {"key": ref.key, "size": ref.size, "etag": ref.etag, "sequencer": ref.sequencer},
+                },
+            }
+            self.stack.account.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
+
+    def quiet(self) -> bool:
+        """True if no message waits or is at work, outside the dead-letter queues."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs = self.stack.account.client("sqs")
+        urls = [self.stack.queue_url(short) for short in ("arrivals", "tasks", "commits.fifo")]
+        found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in urls]
+        return all(int(value) == 0 for attributes in found for value in attributes.values())
+
+
+@pytest.fixture(scope="module")
+def deployment(stack: Stack, customer: Customer) -> Deployment:
+    return Deployment(stack, customer)
+
+
+@contextmanager
+def mortal(deployment: Deployment, kill_at: int) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "tests.local.mortal", str(kill_at)]
+    process = subprocess.Popen(
+        command, env=deployment.environ(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_objects_announced_thrice_to_two_runtimes_are_in_both_tables_once(deployment: Deployment) -> None:
+    deployment.pipeline("flights")
+    deployment.pipeline("copies", "parquet")
+    with ExitStack() as both:
+        for _ in range(2):
+            both.enter_context(deployment.runtime())
+        for key in KEYS:
+            deployment.customer.put(key, gzip.compress(CSV) if key.endswith("gz") else CSV)
+        assert soon(lambda: len(deployment.entries("flights", KEYS)) == len(KEYS), seconds=40)
+        for _ in range(2):
+            deployment.repeat(list(deployment.entries("flights", KEYS).values()))
+        assert soon(lambda: all(deployment.committed(name, KEYS) for name in ("flights", "copies")), seconds=60)
+        assert soon(deployment.quiet, seconds=30)
+        wanted = dict.fromkeys(KEYS, 3)
+        assert deployment.loaded("flights") == wanted
+        assert deployment.loaded("copies") == wanted
+    assert deployment.tidegate("rows", "travel.flights", "--count") == [{"count": 3 * len(KEYS)}]
+    assert {row["state"] for row in deployment.tidegate("objects", "flights")} == {"committed"}
+    jobs = deployment.tidegate("history", "flights")
+    assert {job["state"] for job in jobs} == {"done"}
+    assert sum(job["rows"] for job in jobs) == 3 * len(KEYS)
+
+
+def test_a_runtime_killed_at_any_point_loses_no_row_and_doubles_none(deployment: Deployment) -> None:
+    deployment.pipeline("killed", prefix="killed/")
+    keys = []
+    for number in range(KILLS):
+        keys.append(f"killed/{number}.csv")
+        deployment.customer.put(keys[-1], CSV)
+        with mortal(deployment, 2 + number * WALK // KILLS) as process:
+            assert soon(lambda: process.poll() is not None or deployment.committed("killed", keys), seconds=60)  # noqa: B023
+    with mortal(deployment, 0):
+        assert soon(lambda: deployment.committed("killed", keys), seconds=60)
+        assert soon(deployment.quiet, seconds=30)
+    assert deployment.loaded("killed") == dict.fromkeys(keys, 3)
+    jobs = deployment.tidegate("history", "killed", "--limit", "1000")
+    assert sum(job["rows"] for job in jobs) == 3 * len(keys)
