@@ -86,7 +86,7 @@ def _each(event: SQSEvent, one: Callable[[SQSRecord], None]) -> Any:
         try:
             one(record)
         except TidegateError as error:
-            log.error(str(error))
+            log.warning(str(error))
             raise
         except Exception:
             log.exception("an error that should not exist")

@@ -11,6 +11,7 @@
     │  ├─ ObjectArchived      the bytes lie in an archive class and cannot be read now
     │  ├─ ObjectMissing       deleted before it was read
     │  ├─ ObjectChanged       overwritten before or while it was read
+    │  ├─ StagedFileMissing   a file that a commit needs was deleted while it waited
     │  ├─ DecodeError         the compression is broken or not what was declared
     │  └─ ParseError          the layout is broken beyond a single row
     └─ TransientError    try again: let it rise, the queue delivers it once more
@@ -75,6 +76,10 @@ class ObjectMissing(DataError):
 
 class ObjectChanged(DataError):
     """The object is no longer the identity that was claimed (P5, E22)."""
+
+
+class StagedFileMissing(DataError):
+    """A staged file is gone: a lifecycle rule or somebody deleted it before its commit."""
 
 
 class DecodeError(DataError):

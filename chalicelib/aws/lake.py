@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.errors import translated
 from chalicelib.core.tasks import Upload
-from chalicelib.errors import ConfigError
+from chalicelib.errors import ConfigError, StagedFileMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,7 +44,7 @@ class S3Lake:
 
     def _must_exist(self, path: str) -> None:
         if not self._is_there(path):
-            raise ConfigError(
+            raise StagedFileMissing(
                 "the staged file is gone: its upload was never completed and is no longer open",
                 where=path,
                 remedy="Let the bucket's lifecycle keep incomplete uploads for a week or more, and replay the job",

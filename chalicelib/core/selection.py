@@ -22,6 +22,7 @@ class Reason(StrEnum):
     BROKEN = "broken"
     GAVE_UP = "gave_up"
     SCHEMA_CONFLICT = "schema_conflict"
+    STAGED_FILE_MISSING = "staged_file_missing"
     DUPLICATE = "duplicate"
     OUTDATED = "outdated"
     HELD = "held"

@@ -54,6 +54,7 @@ from chalicelib.errors import (
     ConfigError,
     SchemaConflict,
     SourceUnavailable,
+    StagedFileMissing,
     TidegateError,
 )
 from chalicelib.records.origin import ORIGIN_COLUMNS
@@ -154,7 +155,7 @@ class IcebergTables:
     def _create(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Table:
         fields = _fields(out, tasks)
         schema = Schema(*(NestedField(i, name, kind) for i, (name, kind) in enumerate(fields.items(), start=1)))
-        location = root(self.warehouse, out.database, out.table)
+        location = root(self.warehouse, "iceberg", out.database, out.table)
         catalog, name = self.catalog(), (out.database, out.table)
         for _ in range(2):
             try:
@@ -240,10 +241,19 @@ def _data_files(table_io: FileIO, metadata: TableMetadata, tasks: Sequence[Task]
     """What the manifest says of each file, from its footer."""
     paths = [file.path for task in tasks if task.staged for file in task.staged.files]
     with ThreadPoolExecutor(_FOOTERS) as pool:
-        files = list(pool.map(lambda path: parquet_file_to_data_file(table_io, metadata, path), paths))
+        files = list(pool.map(lambda path: _data_file(table_io, metadata, path), paths))
     for file in files:
         _check_partition(file, metadata.spec())
     return files
+
+
+def _data_file(table_io: FileIO, metadata: TableMetadata, path: str) -> DataFile:
+    try:
+        return parquet_file_to_data_file(table_io, metadata, path)
+    except FileNotFoundError as error:
+        raise StagedFileMissing(
+            "the staged file is gone", where=path, remedy="Check the bucket's lifecycle rules, and replay the job"
+        ) from error
 
 
 def _check_partition(file: DataFile, spec: PartitionSpec) -> None:

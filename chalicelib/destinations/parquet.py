@@ -50,7 +50,7 @@ class ParquetDatasets:
         return rows
 
     def _dataset(self, database: str, table: str) -> ds.Dataset:
-        path = root(self.warehouse, database, table).partition("://")[2]
+        path = root(self.warehouse, "parquet", database, table).partition("://")[2]
         try:
             found = ds.dataset(path, filesystem=self.filesystem(), format="parquet")
         except FileNotFoundError:

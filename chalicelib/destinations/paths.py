@@ -1,7 +1,7 @@
 """Where data files lie, and what they are called.
 
-    <warehouse>/<database>/<table>/data/[<time_column>_<transform>=<value>/]<file>    Iceberg
-    <warehouse>/<database>/<table>/[<time_column>_<transform>=<value>/]<file>         Parquet, as Hive lays it out
+    <warehouse>/iceberg/<database>/<table>/data/[<time_column>_<transform>=<value>/]<file>
+    <warehouse>/parquet/<database>/<table>/[<time_column>_<transform>=<value>/]<file>        as Hive lays it out
 
 A file's name is `<random>-<task>-a<attempt>.parquet`: no attempt can meet another's file (protocol, step 4), and a
 sweep can tell whose it is. The random part comes first because engines ignore names that begin with `_` or `.`.
@@ -9,18 +9,19 @@ sweep can tell whose it is. The random part comes first because engines ignore n
 
 import re
 import secrets
+from typing import Literal
 
 from chalicelib.config.destination import Iceberg, Parquet, Transform
 
 
-def root(warehouse: str, database: str, table: str) -> str:
-    """The table's own folder, without a trailing slash."""
-    return f"{warehouse}/{database}/{table}"
+def root(warehouse: str, kind: Literal["iceberg", "parquet"], database: str, table: str) -> str:
+    """The table's own folder, without a trailing slash; a table and a dataset of one name do not meet."""
+    return f"{warehouse}/{kind}/{database}/{table}"
 
 
 def data_root(warehouse: str, out: Iceberg | Parquet) -> str:
     """The folder of the table's data files, without a trailing slash."""
-    folder = root(warehouse, out.database, out.table)
+    folder = root(warehouse, out.type, out.database, out.table)
     return f"{folder}/data" if isinstance(out, Iceberg) else folder
 
 

@@ -36,7 +36,7 @@ class Lake(Protocol):
     def publish(self, path: str, upload: Upload) -> None:
         """Make a hidden file exist; doing it twice is the same as once.
 
-        Raises ConfigError if neither the upload nor the file is there any more.
+        Raises StagedFileMissing if neither the upload nor the file is there any more.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""What the system does, one verb a file, on the ports it asks for."""

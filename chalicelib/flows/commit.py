@@ -16,7 +16,7 @@ from chalicelib.core.jobs import on_committed, on_void
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
-from chalicelib.errors import SchemaConflict, TidegateError
+from chalicelib.errors import SchemaConflict, StagedFileMissing, TidegateError
 from chalicelib.flows.claim import rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Table
 
@@ -83,19 +83,18 @@ class Commit:
             return dict.fromkeys((task.id for task in tasks), None)
         try:
             snapshot = self.table(out).commit(out, tasks)
-        except SchemaConflict as error:
+        except (SchemaConflict, StagedFileMissing) as error:
             if len(tasks) > 1:
                 return {key: value for task in tasks for key, value in self._commit(out, [task]).items()}
             self._set_aside(tasks[0], error)
             return {}
         return dict.fromkeys((task.id for task in tasks), snapshot)
 
-    def _set_aside(self, task: Task, error: SchemaConflict) -> None:
+    def _set_aside(self, task: Task, error: SchemaConflict | StagedFileMissing) -> None:
         assert task.staged is not None
+        reason = Reason.SCHEMA_CONFLICT if isinstance(error, SchemaConflict) else Reason.STAGED_FILE_MISSING
         outcomes = (
-            Outcome(o.key, OutcomeKind.FAILED, reason=Reason.SCHEMA_CONFLICT, error=str(error))
-            if o.kind is OutcomeKind.LOADED
-            else o
+            Outcome(o.key, OutcomeKind.FAILED, reason=reason, error=str(error)) if o.kind is OutcomeKind.LOADED else o
             for o in task.staged.outcomes
         )
         failed = replace(task, staged=replace(task.staged, outcomes=tuple(outcomes), files=()))

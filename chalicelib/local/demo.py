@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +30,16 @@ ROLE = "tidegate-reader"
 PIPELINES = ("flights", "airports")
 PATIENCE = 50.0  # seconds
 
+READ = """
+   To read them with other tools, keep the data: `tidegate demo --data DIR`, then `tidegate local up --data DIR`,
+   export what it prints, and in Python, with DuckDB over Iceberg:
+
+     import duckdb, os
+     from pyiceberg.catalog import load_catalog
+     catalog = load_catalog("lake", type="glue", **{"s3.endpoint": os.environ["AWS_ENDPOINT_URL"]})
+     flights = catalog.load_table("travel.flights").scan().to_arrow()
+     print(duckdb.sql("SELECT origin, count(*), avg(dep_delay) FROM flights GROUP BY 1"))"""
+
 Say = Callable[[str], None]
 
 
@@ -41,10 +50,18 @@ def demo(data: Path | None, say: Say) -> None:
     """
     with _folder(data) as folder:
         started = time.monotonic()
-        with running(Options(data=folder, port=0, tick=5.0)) as local, _environment(local.env()):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            (folder / "application.log").open("ab") as log,
+            running(Options(data=folder, port=0), output=log) as local,
+            _environment(local.env()),
+        ):
             say(f"1. The embedded AWS and the application are up on {local.emulator.endpoint}.")
             _walk(local, say)
-            say(f"\nDone in {time.monotonic() - started:.0f} s." + (f" All state: {folder}" if data else ""))
+            say(
+                f"\nDone in {time.monotonic() - started:.0f} s."
+                + (f" All state and the application's log: {folder}" if data else "")
+            )
 
 
 def _walk(local: Local, say: Say) -> None:
@@ -169,16 +186,7 @@ def _show_rows(local: Local, say: Say) -> None:
     shown = ["time_hour", "carrier", "flight", "origin", "dest", "dep_delay", "_key"]
     for row in wiring.iceberg().rows("travel", "flights", 5).select(shown).to_pylist():
         say("   " + "  ".join(f"{value}" for value in row.values()))
-    say(
-        f"""
-   To read them with DuckDB, pyarrow or anything else that speaks Iceberg or Parquet, keep the demo's data
-   (tidegate demo --data DIR), run `tidegate local up --data DIR`, export what it prints, and ask:
-
-   duckdb.sql("INSTALL httpfs; LOAD httpfs; SELECT carrier, count(*) FROM
-     read_parquet('s3://{local.stack.bucket}/warehouse/travel/flights/data/**/*.parquet') GROUP BY 1")
-   load_catalog("x", type="glue", **{{"glue.endpoint": ENDPOINT, "s3.endpoint": ENDPOINT}})
-     .load_table("travel.flights").scan().to_arrow()"""
-    )
+    say(READ)
 
 
 @contextmanager

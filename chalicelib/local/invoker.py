@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
 
 from chalicelib.local.account import Account, without_aws
@@ -16,6 +16,12 @@ from chalicelib.local.outcome import Outcome, call
 from chalicelib.local.project import ROOT, Function, Project
 from chalicelib.local.stack import Stack
 
+HURRY = {
+    "TIDEGATE_CLAIM_LEASE": "15",
+    "TIDEGATE_TASK_LEASE": "15",
+    "TIDEGATE_NUDGE_AFTER": "5",
+    "TIDEGATE_RESEND_AFTER": "30",
+}  # seconds: on a laptop nobody wants to wait two minutes for what a killed runtime held
 START_TIMEOUT = 60.0  # seconds to import the application; a busy laptop is slower than Lambda's ten
 
 
@@ -35,9 +41,17 @@ class Invoker(Protocol):
 class Worker:
     """Calls the function in a process of its own, which is killed when the function's time is up, and replaced."""
 
-    def __init__(self, project: Project, function: Function, stack: Stack, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        function: Function,
+        stack: Stack,
+        environ: Mapping[str, str],
+        output: BinaryIO | None = None,  # takes what the function prints; None: our own standard error
+    ) -> None:
         self._function = function
         self._account = stack.account
+        self._output = output
         self._command = [sys.executable, "-m", "chalicelib.local.worker", project.module, function.handler]
         path = os.pathsep.join([str(project.root), str(ROOT), environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self._environ = {**function_environ(function, stack, environ), "PYTHONPATH": path}
@@ -50,7 +64,7 @@ class Worker:
             return
         self._discard()
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environ
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._output, env=self._environ
         )
         if not self._read(self._process, START_TIMEOUT):
             self._discard()
@@ -144,7 +158,7 @@ def function_environ(function: Function, stack: Stack, environ: Mapping[str, str
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
     }
-    return {**function.environ, **without_aws(environ), **stack.env(), **lambda_own}
+    return {**HURRY, **function.environ, **without_aws(environ), **stack.env(), **lambda_own}
 
 
 def names(function: Function, account: Account) -> dict[str, Any]:

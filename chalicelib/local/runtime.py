@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,7 +18,7 @@ from chalicelib.local.stack import Stack
 log = logging.getLogger("chalicelib.local")
 
 WORKERS = 2
-TICK = 60.0
+TICK = 10.0  # a laptop's minute
 STOP_PATIENCE = 10.0
 PAUSE = 1.0  # seconds between attempts to reach an emulator that does not answer
 
@@ -27,7 +28,7 @@ class Runtime:
 
     `workers` is how many calls of one function may run at a time, each in a process of its own. With 0 the functions
     run in this process, one at a time, for debugging. `tick` is the number of seconds between two calls of every
-    schedule's handler, whatever its own rate; the first comes at once.
+    schedule's handler, whatever its own rate; the first comes at once. `output` takes what the processes print.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Runtime:
         workers: int = WORKERS,
         tick: float = TICK,
         environ: Mapping[str, str] = os.environ,
+        output: BinaryIO | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tick = tick
@@ -48,7 +50,7 @@ class Runtime:
 
         def invoker(function: Function) -> Invoker:
             if workers:
-                return Worker(project, function, stack, environ)
+                return Worker(project, function, stack, environ, output)
             return Inline(project, function, stack, environ, turn)
 
         self.pollers = [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from chalicelib.local import emulator
 from chalicelib.local.account import CUSTOMERS
@@ -47,15 +48,19 @@ class Local:
 
 
 @contextmanager
-def running(options: Options, environ: Mapping[str, str] = os.environ) -> Iterator[Local]:
-    """Emulator, stack and runtime for the length of a block.
+def running(
+    options: Options, environ: Mapping[str, str] = os.environ, output: BinaryIO | None = None
+) -> Iterator[Local]:
+    """Emulator, stack and runtime for the length of a block; `output` takes what the functions print.
 
     Raises:
         ConfigError: the emulator is not installed or cannot start, or the stack cannot be made.
     """
     with emulator.running(options.data, port=options.port, environ=environ) as cloud:
         stack = provision(cloud.account(), options.stack, visibility=options.visibility)
-        runtime = Runtime(options.project, stack, workers=options.workers, tick=options.tick, environ=environ)
+        runtime = Runtime(
+            options.project, stack, workers=options.workers, tick=options.tick, environ=environ, output=output
+        )
         with runtime:
             yield Local(cloud, stack, runtime)
 

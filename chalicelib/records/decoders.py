@@ -74,9 +74,6 @@ class _Counted(io.RawIOBase):
         self._body = body
         self.count = 0
 
-    def readable(self) -> bool:
-        return True
-
     def readinto(self, buffer: Any, /) -> int:
         data = self._body.read(len(buffer))
         buffer[: len(data)] = data

@@ -89,8 +89,7 @@ def _mostly_by_kernel(texts: pa.StringArray, column: Column) -> Typed:
     """Arrow for the texts that it surely reads, one by one for the few others."""
     sure = pc.match_substring_regex(texts, _SURE[column.type])
     array = _by_kernel(pc.if_else(sure, texts, pa.scalar(None, pa.string())), column)
-    if array is None:
-        return _one_by_one(texts, column)
+    assert array is not None
     rows = pc.indices_nonzero(pc.invert(sure)).to_pylist()
     others = _one_by_one(texts.take(pa.array(rows, pa.int64())), column)
     mask = pc.fill_null(pc.invert(sure), fill_value=False)

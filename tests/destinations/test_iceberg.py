@@ -171,10 +171,7 @@ def test_two_committers_of_the_same_tasks_add_the_rows_once(tmp_path: Path, tabl
         snapshots: list[str | None] = []
         for each in (one, two):
             each.before = [wait]  # type: ignore[attr-defined]
-        threads = [
-            Thread(target=lambda there=there: snapshots.append(commit(there, *tasks)))
-            for there in places
-        ]
+        threads = [Thread(target=lambda there=there: snapshots.append(commit(there, *tasks))) for there in places]
         for thread in threads:
             thread.start()
         for thread in threads:

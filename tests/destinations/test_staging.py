@@ -165,7 +165,7 @@ def test_two_attempts_never_share_a_path(lake: FakeLake, out: Iceberg | Parquet)
 
 
 def test_paths_say_whose_they_are(lake: FakeLake) -> None:
-    for out, folder in ((ICEBERG, "db/t/data"), (PARQUET, "db/t")):
+    for out, folder in ((ICEBERG, "iceberg/db/t/data"), (PARQUET, "parquet/db/t")):
         staging = begin(lake, out, attempt=3)
         load(staging, (ID,), (1,))
         (file,) = staging.finish()

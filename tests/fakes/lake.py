@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from chalicelib.core.tasks import Upload
-from chalicelib.errors import ConfigError
+from chalicelib.errors import StagedFileMissing
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class FakeLake:
         if data is not None:
             self.put(path, data)
         elif not self.file(path).exists():
-            raise ConfigError("the staged file is gone", where=path, remedy="Replay the job")
+            raise StagedFileMissing("the staged file is gone", where=path, remedy="Replay the job")
 
     def exists(self, paths: Sequence[str]) -> frozenset[str]:
         return frozenset(path for path in paths if self.file(path).exists())

@@ -164,7 +164,7 @@ def test_a_runtime_killed_at_any_point_loses_no_row_and_doubles_none(deployment:
         keys.append(f"killed/{number}.csv")
         deployment.customer.put(keys[-1], CSV)
         with mortal(deployment, 2 + number * WALK // KILLS) as process:
-            assert soon(lambda: process.poll() is not None or deployment.committed("killed", keys), seconds=60)  # noqa: B023
+            assert soon(lambda: process.poll() is not None or deployment.committed("killed", keys), seconds=60)
     with mortal(deployment, 0):
         assert soon(lambda: deployment.committed("killed", keys), seconds=60)
         assert soon(deployment.quiet, seconds=30)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.settings import Settings
 from scripts.package import RUNTIME
 
 FOLDER = Path(__file__).resolve().parents[2] / ".chalice"
@@ -106,10 +107,8 @@ def test_functions_run_on_the_packaged_runtime() -> None:
     assert {properties["Runtime"] for properties in functions.values()} == {f"python{RUNTIME}"}
 
 
-def test_leases_follow_the_functions_timeouts() -> None:
-    environment = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    for name in ("arrive", "load"):
-        assert environment[f"TIDEGATE_{name.upper()}_TIMEOUT"] == str(FUNCTIONS[name]["lambda_timeout"])
+def test_a_claim_outlives_the_function_that_makes_it() -> None:
+    assert Settings.read({}).claim_lease >= FUNCTIONS["arrive"]["lambda_timeout"] + 60
 
 
 def test_each_dead_letter_queue_and_each_function_has_an_alarm_that_reaches_somebody() -> None:

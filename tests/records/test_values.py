@@ -138,6 +138,11 @@ def test_a_block_gives_the_same_rows_whether_or_not_another_row_of_it_is_bad(val
     assert beside.rejects[-1].reason == "1 field, 2 expected"
 
 
+def test_no_number_can_be_signed_either_way():
+    found = typed(pa.array(["+nan", "1.5"]), column("double"))
+    assert math.isnan(found.array[0].as_py()) and found.bad == {}
+
+
 def test_moments_outside_the_calendar_are_noticed():
     assert in_calendar(pa.array([None], pa.timestamp("us")))
     assert not in_calendar(pa.array([-(10**17)], pa.timestamp("us")))

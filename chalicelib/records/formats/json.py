@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 import re2
 
@@ -202,6 +203,8 @@ def _finite(digits: str) -> float:
 def _settled(array: pa.Array, column: Column) -> pa.Array | None:
     if pa.types.is_timestamp(array.type):
         return array if in_calendar(array) else None
+    if column.type is ColumnType.DOUBLE and pc.any(pc.is_inf(array)).as_py():
+        return None  # an integer of 400 digits, perhaps
     if column.format is None:
         return array
     result = typed(array, column)
