@@ -82,7 +82,7 @@ def _each(event: SQSEvent, one: Callable[[SQSRecord], None]) -> Any:
     """Do each message by itself: one that fails is delivered again, its neighbours are done (P6)."""
 
     def logged(record: SQSRecord) -> None:
-        log.append_keys(message=record.message_id)
+        log.append_keys(message_id=record.message_id)
         try:
             one(record)
         except TidegateError as error:

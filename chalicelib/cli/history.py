@@ -19,8 +19,10 @@ from chalicelib.errors import ConfigError
 @json_option
 def history(name: str, limit: int, as_json: bool) -> None:
     """The newest jobs of pipeline NAME."""
-    rows = (_summary(job) for job in wiring.jobs().history(name, limit=limit))
-    show_rows(rows, as_json=as_json, empty="No jobs yet.")
+    found = wiring.jobs().history(name, limit=limit)
+    if not found:
+        wiring.admin().pipeline(name)  # a mistyped name is an error; a deleted pipeline still has its history
+    show_rows(map(_summary, found), as_json=as_json, empty="No jobs yet.")
 
 
 @click.command()
@@ -45,6 +47,8 @@ def objects(name: str, state: str | None, prefix: str, limit: int, as_json: bool
     """What happened to each object of pipeline NAME, in key order."""
     wanted = State(state) if state else None
     found = wiring.ledger().entries(name, prefix=prefix, state=wanted, limit=limit)
+    if not found and not wiring.ledger().entries(name, limit=1):
+        wiring.admin().pipeline(name)
     shown = (_details(entry) if as_json else _entry(entry) for entry in found)
     show_rows(shown, as_json=as_json, empty="No such objects.")
 

@@ -4,6 +4,8 @@ Exit code 0 is success, 1 a failed operation, 2 bad usage or bad configuration.
 """
 
 import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -11,8 +13,15 @@ from chalicelib.cli import connections, history, local, pipelines, rows
 from chalicelib.errors import ConfigError, TidegateError
 
 
+def _version() -> str:
+    try:
+        return version("tidegate")
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="tidegate")
+@click.version_option(_version(), prog_name="tidegate")
 def tidegate() -> None:
     """Data flows one way: from other people's S3 buckets into your lake tables, once, as soon as it lands.
 
@@ -31,10 +40,10 @@ for command in (
     tidegate.add_command(command)
 
 
-def main() -> None:
-    """Run one command; an error is one sentence on standard error, never a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command, from `sys.argv` unless told; an error is one sentence on standard error, never a traceback."""
     try:
-        tidegate()
+        tidegate(arguments)
     except TidegateError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)

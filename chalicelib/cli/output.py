@@ -1,7 +1,7 @@
 """Results for people or for programs: a table, or JSON."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from chalicelib.errors import ConfigError
 
@@ -31,14 +32,34 @@ def show_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str = 
     elif not found:
         click.echo(empty)
     else:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in found[0]:
-            table.add_column(name, overflow="fold")
-        for row in found:
-            table.add_row(*(_text(value) for value in row.values()))
         console = Console()
-        console = console if console.is_terminal else Console(width=max(console.width, 200))
-        console.print(table)
+        wide = not console.is_terminal
+        if wide or sum(_width(found, name) + 3 for name in found[0]) <= console.width:
+            _show_table(found, Console(width=10_000) if wide else console)
+        else:
+            _show_blocks(found, console)
+
+
+def _show_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(Text(_visible(name)), no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(_text(value)) for value in row.values()))
+    console.print(table)
+
+
+def _show_blocks(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """A block of lines for each row, where a table would not fit."""
+    width = max(len(name) for name in rows[0])
+    for number, row in enumerate(rows, start=1):
+        console.rule(str(number), align="left")
+        for name, value in row.items():
+            console.print(Text(f"{_visible(name):<{width}}  {_text(value)}"))
+
+
+def _width(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    return max(len(name), *(len(_text(row[name])) for row in rows))
 
 
 def show_one(thing: Mapping[str, Any], *, as_json: bool) -> None:
@@ -50,11 +71,12 @@ def show_one(thing: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A YAML (or JSON) file that holds one mapping."""
+    """A YAML (or JSON) file in UTF-8 that holds one mapping."""
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"it cannot be read ({error})", where=str(path), remedy="Give a YAML document") from None
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: 2026-13-45 is no date
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(f"it cannot be read ({why})", where=str(path), remedy="Give a YAML document") from None
     if not isinstance(document, dict):
         raise ConfigError("it holds no mapping", where=str(path), remedy="Give a YAML document")
     return document
@@ -78,6 +100,9 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, dict | list):
-        return _json(value)
-    return str(value)
+    return _visible(_json(value) if isinstance(value, dict | list) else str(value))
+
+
+def _visible(text: str) -> str:
+    """The text with what a terminal would obey, or not show, written out: keys and rows are other people's."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

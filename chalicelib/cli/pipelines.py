@@ -42,7 +42,12 @@ def create(
             remedy="Give '' for a pipeline that loads objects as they are created",
         )
     document = read_document(file)
-    out: dict[str, Any] = {"type": "iceberg", **(document.get("out") or {}), "database": database, "table": table}
+    written = document.get("out") or {}
+    if not isinstance(written, dict):
+        raise ConfigError(
+            "out holds no mapping", where=str(file), remedy="Leave it out, or write it like {mode: append}"
+        )
+    out: dict[str, Any] = {"type": "iceberg", **written, "database": database, "table": table}
     if time_column:
         out |= {"time_column": time_column, "transform": "day"}
     document |= {"name": name, "out": out} | ({"connection": connection} if connection else {})

@@ -16,15 +16,19 @@ class AssumeRole(Spec):
 
     name: str = Field(pattern=NAME, max_length=100)
     auth_method: Literal["assume_role"] = "assume_role"
-    role_arn: str | None = Field(None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$", max_length=2048)
-    account_id: str | None = Field(None, pattern=r"^\d{12}$")
-    role_name: str | None = Field(None, pattern=r"^[\w+=,.@/-]+$", description="With its path, if the role has one.")
+    role_arn: str | None = Field(
+        None, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=2048
+    )
+    account_id: str | None = Field(None, pattern=r"^[0-9]{12}$")
+    role_name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_+=,.@/-]+$", description="With its path, if the role has one."
+    )
     arn_partition: str = Field("aws", pattern=r"^aws[a-z-]*$")
     session_name: str = Field(
-        "tidegate", pattern=r"^[\w+=,.@-]{2,64}$", description="Shows in the customer's CloudTrail."
+        "tidegate", pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$", description="Shows in the customer's CloudTrail."
     )
     duration_in_seconds: int = Field(CHAINED_SECONDS, ge=900, le=CHAINED_SECONDS)
-    region: str = Field("us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    region: str = Field("us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     buckets: tuple[str, ...] = Field((), description="Buckets that pipelines may read; empty: any that the role opens.")
     prefixes: tuple[str, ...] = Field((), description="Key prefixes that pipelines may read; empty: any (F17).")
 

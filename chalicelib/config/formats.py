@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from chalicelib.config.columns import Column
 from chalicelib.config.spec import Spec
@@ -32,6 +32,30 @@ class Csv(Spec):
     charset: str = "UTF-8"
     newline: Literal["CRLF", "LF", "CR"] = Field("LF", description="Accepted for load.yml; all three are recognised.")
     columns: tuple[Column, ...] | None = None
+
+    @field_validator("delimiter", "quote", "escape")
+    @classmethod
+    def _is_ascii(cls, character: str | None) -> str | None:
+        if character is not None and (not character.isascii() or character in "\r\n\0"):
+            raise ValueError(f"{character!r} cannot be it; take an ASCII character that ends no line")
+        return character
+
+    @field_validator("charset")
+    @classmethod
+    def _is_known(cls, charset: str) -> str:
+        try:
+            " ".encode(charset)  # refuses what codecs knows but what is no charset, such as base64
+        except (LookupError, UnicodeError):
+            raise ValueError(
+                f"{charset!r} is no charset that Python knows, such as UTF-8, cp1252 or Shift_JIS"
+            ) from None
+        return charset
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> "Csv":
+        if self.delimiter in (self.quote, self.escape):
+            raise ValueError(f"delimiter {self.delimiter!r} cannot be quote or escape as well")
+        return self
 
     @field_validator("columns")
     @classmethod

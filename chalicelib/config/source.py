@@ -1,12 +1,21 @@
 """Which objects to read: bucket, prefix, pattern."""
 
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import re2
 from pydantic import Field, field_validator
 
 from chalicelib.config.formats import Decoder, Parser
 from chalicelib.config.spec import Spec
+
+
+@cache
+def compiled(pattern: str) -> Any:
+    """The RE2 pattern, compiled once a process and silently. Raises re2.error."""
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
 
 
 class Source(Spec):
@@ -29,7 +38,7 @@ class Source(Spec):
     def _compiles(cls, pattern: str | None) -> str | None:
         if pattern is not None:
             try:
-                re2.compile(pattern)
+                compiled(pattern)
             except re2.error as error:
                 reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
                 raise ValueError(

@@ -1,10 +1,13 @@
 """Spec, the frozen base of everything a user may declare, and the errors it speaks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Self
+from functools import reduce
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chalicelib.errors import ConfigError
@@ -30,28 +33,66 @@ class Spec(BaseModel):
             ) from None
 
     def document(self) -> dict[str, Any]:
-        """The value as plain JSON types, under the names users write; `parse` of it gives the value back."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """What was declared, as plain JSON types under the names users write; `parse` of it gives the value back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a document an error lies: its path as users write it, and the models that could stand there."""
+
+    path: tuple[str, ...] = ()
+    models: tuple[type[BaseModel], ...] = ()
+
+    def down(self, part: int | str) -> "_Place":
+        """One step: into a field, into a list, or to the model that a tag chose, which is no step in the document."""
+        tagged = tuple(model for model in self.models if part in _tags(model))
+        if tagged and not any(_field(model, part) for model in self.models):
+            return _Place(self.path, tagged)
+        fields = [field for model in self.models if (field := _field(model, part)) is not None]
+        inner = tuple(model for field in fields for model in _models(field.annotation))
+        return _Place((*self.path, str(part)), inner or (self.models if isinstance(part, int) else ()))
+
+    def names(self) -> list[str]:
+        """The keys that may stand here."""
+        return sorted({field.alias or name for model in self.models for name, field in model.model_fields.items()})
+
+    def tags(self) -> list[str]:
+        """The types that may be chosen here."""
+        return sorted({tag for model in self.models for tag in _tags(model)})
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in detail["loc"]) or "the document"
-    if detail["type"] == "extra_forbidden":
-        known = _names_at(model, detail["loc"][:-1])
-        near = get_close_matches(str(detail["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}" if known else ""
-        return f"{path} is not a known key" + (f" ({hint})" if hint else "")
-    if detail["type"] == "missing":
-        return f"{path} is required"
-    return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
+    *parents, last = detail["loc"] or ("",)
+    place = reduce(_Place.down, parents, _Place((), (model,)))
+    here = place.down(last)
+    path = ".".join(here.path) or "the document"
+    match detail["type"]:
+        case "extra_forbidden":
+            near = get_close_matches(str(last), place.names(), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(place.names())}"
+            return f"{path} is not a known key ({hint})"
+        case "missing":
+            return f"{path} is required"
+        case "union_tag_not_found":
+            return f"{path}.type is required: one of {', '.join(here.tags())}"
+        case "union_tag_invalid":
+            return f"{path}.type is not one of {', '.join(here.tags())}"
+        case _:
+            return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
 
 
-def _names_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys a document may have at this path, as far as it can be followed through plain models."""
-    for part in path:
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _field(model: type[BaseModel], part: int | str) -> FieldInfo | None:
+    return next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    field = model.model_fields.get("type")
+    return get_args(field.annotation) if field else ()
+
+
+def _models(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """The models in an annotation, however they are wrapped."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(model for inner in get_args(annotation) for model in _models(inner))

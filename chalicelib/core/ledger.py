@@ -126,16 +126,14 @@ def claim(
         return Won(_claimed(None, ref, pipeline, owner, now, lease), write=True)
     if entry.state is State.CLAIMED:
         return _claim_from_owner(entry, ref, owner, now, lease, dead)
-    if entry.state is State.PENDING:
-        wanted = entry.ref if ref.older(entry.ref) else ref
-        return Won(_claimed(entry, wanted, pipeline, owner, now, lease), write=True)
-    if entry.ref.same(ref):
-        again = entry.state is State.REFUSED and entry.reason in RETRYABLE
-        if not again:
-            return Skipped(Reason.DUPLICATE)
-    elif ref.older(entry.ref):
-        return Skipped(Reason.OUTDATED)
-    return Won(_claimed(entry, ref, pipeline, owner, now, lease), write=True)
+    if not entry.ref.same(ref):
+        if ref.older(entry.ref):
+            return Skipped(Reason.OUTDATED)
+        return Won(_claimed(entry, ref, pipeline, owner, now, lease), write=True)
+    wanted = entry.state is State.PENDING or (entry.state is State.REFUSED and entry.reason in RETRYABLE)
+    if not wanted:
+        return Skipped(Reason.DUPLICATE)
+    return Won(_claimed(entry, entry.ref, pipeline, owner, now, lease), write=True)
 
 
 def _claim_from_owner(
@@ -190,10 +188,17 @@ def refuse(entry: Entry | None, ref: ObjectRef, pipeline: str, reason: Reason, *
 
 
 def mark(
-    entry: Entry, owner: Owner, outcome: Outcome, *, staged_at: datetime, now: datetime, snapshot: str | None
+    entry: Entry,
+    owner: Owner,
+    member: ObjectRef,
+    outcome: Outcome,
+    *,
+    staged_at: datetime,
+    now: datetime,
+    snapshot: str | None,
 ) -> Entry | None:
-    """The entry after its task was committed, or None if it is not this owner's (any more)."""
-    if entry.state is not State.CLAIMED or entry.owner != owner:
+    """The entry after its task was committed, or None if it is not this owner's (any more), or of another identity."""
+    if entry.state is not State.CLAIMED or entry.owner != owner or not entry.ref.same(member):
         return None
     if entry.successor is not None:
         return _pending(entry, entry.successor, now)

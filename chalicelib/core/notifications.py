@@ -9,15 +9,19 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html (F40–F42,
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import BadMessage
 
-CREATED = ("ObjectCreated:", "ObjectRestore:Completed")
+CREATED = "ObjectCreated:"
+RESTORED = "ObjectRestore:Completed"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # a restore does not say when its object was written
+MAX_KEY = 1024  # bytes
+MAX_SIZE = 1 << 50  # bytes; S3's own limit is 50 TB
 MAX_ENVELOPES = 3  # SNS in SQS is two; a message that nests deeper is nobody's
 
 
@@ -37,6 +41,8 @@ def parse(body: str) -> Notices:
     document = _unwrapped(body)
     if document.get("Event") == "s3:TestEvent":
         return Notices(ignored=1)
+    if document.get("Type") == "SubscriptionConfirmation":
+        raise _bad("an SNS topic asks us to confirm a subscription; open the SubscribeURL in it", body)
     try:
         if isinstance(document.get("Records"), list):
             return _from_s3(document["Records"])
@@ -64,12 +70,16 @@ def _unwrapped(body: str) -> Mapping[str, Any]:
 
 
 def _from_s3(records: list[Mapping[str, Any]]) -> Notices:
-    created = [_s3_object(record) for record in records if _says_created(str(record["eventName"]))]
-    return Notices(tuple(created), ignored=len(records) - len(created))
+    events = [str(record["eventName"]).removeprefix("s3:") for record in records]
+    told = list(zip(events, records, strict=True))
+    created = [_s3_object(record) for event, record in told if event.startswith(CREATED)]
+    restored = [_restored(_s3_object(record)) for event, record in told if event.startswith(RESTORED)]
+    return Notices((*created, *restored), ignored=len(records) - len(created) - len(restored))
 
 
-def _says_created(event: str) -> bool:
-    return event.removeprefix("s3:").startswith(CREATED)
+def _restored(ref: ObjectRef) -> ObjectRef:
+    """An archived object that can be read again: whatever else is known of its key is newer."""
+    return replace(ref, created_at=LONG_AGO, sequencer=None)
 
 
 def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
@@ -77,12 +87,12 @@ def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
     thing = s3["object"]
     return ObjectRef(
         bucket=_text(s3["bucket"]["name"]),
-        key=unquote_plus(_text(thing["key"]), errors="strict"),  # form-encoded; decoded here and nowhere else (E17)
-        etag=str(thing.get("eTag", "")).strip('"'),
-        size=int(thing.get("size", -1)),
+        key=_key(unquote_plus(_text(thing["key"]), errors="strict")),  # form-encoded: decoded here only (E17)
+        etag=_text(thing["eTag"]).strip('"'),
+        size=_size(thing["size"]),
         created_at=_time(record["eventTime"]),
         version_id=_version(thing.get("versionId")),
-        sequencer=thing.get("sequencer"),
+        sequencer=_sequencer(thing.get("sequencer")),
     )
 
 
@@ -93,14 +103,14 @@ def _from_eventbridge(event: Mapping[str, Any]) -> Notices:
     thing = detail["object"]
     ref = ObjectRef(
         bucket=_text(detail["bucket"]["name"]),
-        key=_text(thing["key"]),  # EventBridge does not encode keys
-        etag=str(thing.get("etag", "")).strip('"'),
-        size=int(thing.get("size", -1)),
+        key=_key(_text(thing["key"])),  # EventBridge does not encode keys
+        etag=_text(thing["etag"]).strip('"'),
+        size=_size(thing["size"]),
         created_at=_time(event["time"]),
         version_id=_version(thing.get("version-id")),
-        sequencer=thing.get("sequencer"),
+        sequencer=_sequencer(thing.get("sequencer")),
     )
-    return Notices((ref,))
+    return Notices((ref if event["detail-type"] == "Object Created" else _restored(ref),))
 
 
 def _text(value: Any) -> str:
@@ -109,8 +119,24 @@ def _text(value: Any) -> str:
     return value
 
 
+def _key(key: str) -> str:
+    if not 0 < len(key.encode()) <= MAX_KEY:  # raises UnicodeEncodeError, a ValueError, for half a character
+        raise ValueError(f"a key has at most {MAX_KEY} bytes")
+    return key
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= MAX_SIZE:
+        raise ValueError(f"{value!r} is no size")
+    return value
+
+
 def _version(value: Any) -> str | None:
-    return None if value in (None, "", "null") else str(value)
+    return None if value in (None, "", "null") else _text(value)
+
+
+def _sequencer(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _time(value: Any) -> datetime:

@@ -2,9 +2,7 @@
 
 from enum import StrEnum
 
-import re2
-
-from chalicelib.config.source import Source
+from chalicelib.config.source import Source, compiled
 from chalicelib.core.objects import ObjectRef
 
 
@@ -42,7 +40,7 @@ def refusal(source: Source, ref: ObjectRef) -> Reason | None:
     """
     if not ref.key.startswith(source.path_prefix):
         return Reason.OUTSIDE_PREFIX
-    if source.path_match_pattern is not None and re2.search(source.path_match_pattern, ref.key) is None:
+    if source.path_match_pattern is not None and compiled(source.path_match_pattern).search(ref.key) is None:
         return Reason.OUTSIDE_PATTERN
     if ref.size == 0:
         return Reason.FOLDER if ref.key.endswith("/") else Reason.EMPTY

@@ -19,7 +19,7 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.objects import ObjectRef
 
 MAX_ATTEMPTS = 5  # of a task with companions; then its objects are tried one by one
-MAX_ATTEMPTS_ALONE = 3  # of a task with one object; its last attempt sets the object aside
+MAX_ATTEMPTS_ALONE = 3  # of a task with one object; the last one sets the object aside
 
 
 class TaskState(StrEnum):
@@ -102,7 +102,6 @@ class Task:
     staged: Staged | None = None
     error: str | None = None
     snapshot: str | None = None
-    alone: bool = False  # came out of a split: one object, fewer attempts
     revision: int = 1  # as first stored
 
     @property
@@ -116,9 +115,19 @@ class Task:
         return self.state in OVER
 
     @property
+    def alone(self) -> bool:
+        """True if no companion would go down with its one object."""
+        return len(self.members) == 1
+
+    @property
     def last_attempt(self) -> bool:
         """True if whatever fails now is set aside instead of tried again."""
         return self.alone and self.attempt >= MAX_ATTEMPTS_ALONE
+
+    @property
+    def hopeless(self) -> bool:
+        """True if even the last attempt did not end: whatever it was, it killed every process that tried (W15)."""
+        return self.alone and self.attempt > MAX_ATTEMPTS_ALONE
 
 
 def begin(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
@@ -184,7 +193,6 @@ def children(task: Task, *, now: datetime) -> tuple[Task, ...]:
             members=(member,),
             state=TaskState.PLANNED,
             due_at=now,
-            alone=True,
         )
         for index, member in enumerate(task.members)
     )

@@ -40,9 +40,8 @@ class Claims:
         dead: set[Owner] = set()
         for _ in range(ROUNDS):
             verdicts = self._verdicts(pipeline, turn.undecided, now, dead)
-            dead |= {
-                v.owner for v in verdicts.values() if isinstance(v, Contested) and self._is_over(v.owner, pipeline, now)
-            }
+            contested = {verdict.owner for verdict in verdicts.values() if isinstance(verdict, Contested)}
+            dead |= {owner for owner in contested if self._is_over(owner, pipeline, now)}
             verdicts = {key: _resolved(verdict, dead) for key, verdict in verdicts.items()}
             writes = [entry for entry in map(_write, verdicts.values()) if entry is not None]
             lost = self.ledger.swap(writes) if writes else frozenset[str]()

@@ -130,9 +130,18 @@ class Commit:
     def _mark_members(self, task: Task, staged: Staged, snapshot: str | None, now: datetime) -> None:
         owner = Owner(task.job, task.number)
         outcomes = {outcome.key: outcome for outcome in staged.outcomes}
+        members = {member.key: member for member in task.members}
 
         def marked(entry: Entry) -> Entry | None:
-            return ledger.mark(entry, owner, outcomes[entry.key], staged_at=staged.at, now=now, snapshot=snapshot)
+            return ledger.mark(
+                entry,
+                owner,
+                members[entry.key],
+                outcomes[entry.key],
+                staged_at=staged.at,
+                now=now,
+                snapshot=snapshot,
+            )
 
         rewrite(self.ledger, task.pipeline, outcomes.keys(), marked)
 

@@ -22,6 +22,8 @@ from chalicelib.errors import SourceUnavailable
 from chalicelib.flows.claim import Claimed, Claims
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 
+MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
+
 
 @dataclass(frozen=True, slots=True)
 class Discover:
@@ -73,13 +75,15 @@ class Discover:
         refused: Counter[Reason],
         now: datetime,
     ) -> None:
-        groups = plan(wanted, min_task_size=pipeline.source.min_task_size)
-        owners = {Owner(job, number): group for number, group in enumerate(groups)}
-        claimed = Claims(self.ledger, self.jobs, self.lease).take(pipeline.name, owners, now=now)
-        counts = refused + Counter(claimed.skipped.values())
-        for reason, count in counts.items():
-            self.metrics.count("ObjectsRefused", count, pipeline=pipeline.name, reason=reason)
-        self._send(pipeline, kind, job, claimed, counts, now)
+        groups = list(plan(wanted, min_task_size=pipeline.source.min_task_size))
+        for part in range(0, max(1, len(groups)), MAX_TASKS):
+            name = job if part == 0 else f"{job}.{part}"
+            owners = {Owner(name, number): group for number, group in enumerate(groups[part : part + MAX_TASKS])}
+            claimed = Claims(self.ledger, self.jobs, self.lease).take(pipeline.name, owners, now=now)
+            counts = (refused if part == 0 else Counter[Reason]()) + Counter(claimed.skipped.values())
+            for reason, count in counts.items():
+                self.metrics.count("ObjectsRefused", count, pipeline=pipeline.name, reason=reason)
+            self._send(pipeline, kind, name, claimed, counts, now)
 
     def _record(self, pipeline: str, refs: Sequence[ObjectRef], reasons: Mapping[str, Reason], now: datetime) -> None:
         recorded = [ref for ref in refs if reasons[ref.key] not in UNRECORDED]

@@ -111,6 +111,8 @@ class Load:
 
     def _attempt(self, hold: "_Hold") -> Staged:
         task = hold.task
+        if task.hopeless:
+            return self._given_up(task)
         pipeline = self.pipelines.get(task.pipeline)
         if pipeline is None:
             return self._refused(task, f"pipeline {task.pipeline} was deleted")
@@ -127,6 +129,11 @@ class Load:
             staging.abandon()
             rejects.abandon()
             raise
+
+    def _given_up(self, task: Task) -> Staged:
+        error = f"{task.attempt - 1} attempts ended without a word: too large for the time or the memory there is"
+        outcomes = (Outcome(m.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=error) for m in task.members)
+        return Staged(tuple(outcomes), files=(), at=self.now())
 
     def _refused(self, task: Task, why: str) -> Staged:
         error = ConfigError(why, remedy="Make it again under the same name and replay")

@@ -7,10 +7,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import tasks as rules
 from chalicelib.core.tasks import Task, TaskState
+from chalicelib.errors import TidegateError
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 
@@ -32,11 +34,24 @@ class Recover:
     split: Callable[[Task], None]
 
     def tick(self) -> None:
-        """A minute has passed."""
+        """A minute has passed.
+
+        One task's or pipeline's trouble does not keep the rest waiting (P6); the first is raised at the end.
+        """
+        troubles: list[TidegateError] = []
         for task in self.jobs.due(self.now(), limit=LIMIT):
-            self._task(task)
+            self._try(partial(self._task, task), troubles)
         for pipeline in self.pipelines.all():
-            self._entries(pipeline)
+            self._try(partial(self._entries, pipeline), troubles)
+        if troubles:
+            raise troubles[0]
+
+    def _try(self, step: Callable[[], None], troubles: list[TidegateError]) -> None:
+        try:
+            step()
+        except TidegateError as error:
+            self.metrics.count("TickTroubles", 1)
+            troubles.append(error)
 
     def _task(self, task: Task) -> None:
         if task.state is TaskState.SPLIT:

@@ -36,7 +36,8 @@ READ = """
 
      import duckdb, os
      from pyiceberg.catalog import load_catalog
-     catalog = load_catalog("lake", type="glue", **{"s3.endpoint": os.environ["AWS_ENDPOINT_URL"]})
+     catalog = load_catalog("lake", type="glue", **{
+         "s3.endpoint": os.environ["AWS_ENDPOINT_URL"], "s3.region": os.environ["AWS_REGION"]})
      flights = catalog.load_table("travel.flights").scan().to_arrow()
      print(duckdb.sql("SELECT origin, count(*), avg(dep_delay) FROM flights GROUP BY 1"))"""
 

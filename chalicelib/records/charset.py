@@ -2,7 +2,7 @@
 
 import codecs
 
-from chalicelib.errors import ConfigError, ParseError
+from chalicelib.errors import ParseError
 from chalicelib.records.pages import Readable
 
 
@@ -10,16 +10,10 @@ def utf8(body: Readable, charset: str) -> Readable:
     """The stream as UTF-8; untouched where it should be that already.
 
     A byte that means nothing in `charset` becomes a sequence that is not UTF-8 either, so that it costs its row
-    and nothing else, just as a bad byte in UTF-8 does. Raises ConfigError if there is no such charset.
+    and nothing else, just as a bad byte in UTF-8 does.
     """
-    try:
-        " ".encode(charset)  # refuses what codecs knows but what is no charset, such as base64
-        decoder = codecs.getincrementaldecoder(charset)("surrogateescape")
-        name = codecs.lookup(charset).name
-    except (LookupError, UnicodeError):
-        raise ConfigError(
-            f"charset {charset!r} is not known", where="parser.charset", remedy="Use a name such as UTF-8 or Shift_JIS"
-        ) from None
+    decoder = codecs.getincrementaldecoder(charset)("surrogateescape")
+    name = codecs.lookup(charset).name
     return body if name in ("utf-8", "utf-8-sig") else _Transcoded(body, name, decoder)
 
 

@@ -11,6 +11,7 @@ quoted or not. In a column that is no string an empty field is NULL in any case:
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, islice
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ _CASES = (str.lower, str.upper, str.capitalize)
 _HUGE_HEX = re2.compile(rb"0[xX][89a-fA-F][0-9a-fA-F]{15}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What every block of one object is read with."""
 
@@ -60,13 +61,12 @@ class Reading:
                 skipped[row.number - 1] = row.actual_columns
             return "skip"
 
-        types = dict.fromkeys(self.names, pa.binary())
         try:
             data.decode()
         except UnicodeDecodeError:  # Arrow shows `skip` only rows that are UTF-8: let each byte be a character
-            table = self._read(data.decode("latin-1").encode(), types, skip)
+            table = self._read(data.decode("latin-1").encode(), self._as_text, skip)
             return pa.table({name: _bytes_again(table[name]) for name in self.names})
-        return self._read(data, types, skip)
+        return self._read(data, self._as_text, skip)
 
     def without_nulls(self, texts: pa.StringArray, kind: ColumnType) -> pa.StringArray:
         """The texts with NULL for what means NULL in a column of this type and is not NULL yet."""
@@ -77,20 +77,30 @@ class Reading:
             return texts
         return pc.if_else(pc.is_in(texts, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), texts)
 
-    def _present(self) -> list[Column]:
-        return [column for column in self.columns if column.name in self.names]
+    @cached_property
+    def _present(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name in self.names)
+
+    @cached_property
+    def _as_typed(self) -> arrow_csv.ConvertOptions:
+        return self._conversion({column.name: self._arrow_type(column) for column in self._present})
+
+    @cached_property
+    def _as_text(self) -> arrow_csv.ConvertOptions:
+        return self._conversion(dict.fromkeys(self.names, pa.binary()))
 
     def _at_once(self, data: bytes) -> pa.RecordBatch | None:
         """The batch as Arrow reads it; None if there is anything that it cannot read, or not as we mean it."""
-        present = self._present()
         try:
-            table = self._read(data, {column.name: self._arrow_type(column) for column in present}, None)
+            table = self._read(data, self._as_typed if self._present else self._as_text, None)
         except pa.ArrowInvalid:
             return None
-        arrays = {}
-        for column in present:
-            array = self._settled(table[column.name].combine_chunks(), column)
-            if array is None or (column.type is ColumnType.LONG and _maybe_wrapped(array, data)):
+        arrays = {column.name: table[column.name].combine_chunks() for column in self._present}
+        if _maybe_wrapped(arrays.values(), data) or not in_calendar(arrays.values()):
+            return None
+        for column in self._present:
+            array = self._settled(arrays[column.name], column)
+            if array is None:
                 return None
             arrays[column.name] = array
         return self._batch(arrays, table.num_rows)
@@ -105,7 +115,7 @@ class Reading:
     def _settled(self, array: pa.Array, column: Column) -> pa.Array | None:
         """A column as Arrow read it, brought to its type; None if a value does not fit."""
         if pa.types.is_timestamp(array.type):
-            return array.cast(ARROW[column.type]) if in_calendar(array) else None
+            return array.cast(ARROW[column.type])
         if not pa.types.is_string(array.type):
             return array
         if column.type is ColumnType.STRING and self.null_strings is None:
@@ -133,7 +143,7 @@ class Reading:
     def _columns(self, table: pa.Table) -> tuple[dict[str, pa.Array], dict[int, list[str]]]:
         arrays: dict[str, pa.Array] = {}
         misfits: dict[int, list[str]] = defaultdict(list)
-        for column in self._present():
+        for column in self._present:
             texts, broken = decoded_texts(table[column.name].combine_chunks(), column.name)
             result = typed(self.without_nulls(texts, column.type), column)
             arrays[column.name] = result.array
@@ -156,28 +166,34 @@ class Reading:
         )
 
     def _read(
-        self, data: bytes, types: dict[str, pa.DataType], on_bad_row: Callable[[arrow_csv.InvalidRow], str] | None
+        self,
+        data: bytes,
+        conversion: arrow_csv.ConvertOptions,
+        on_bad_row: Callable[[arrow_csv.InvalidRow], str] | None,
     ) -> pa.Table:
-        dialect, quote = self.dialect, self.dialect.quote
-        nulls = self.null_strings
+        quote = self.dialect.quote
         return arrow_csv.read_csv(
             pa.py_buffer(data or b"\n"),  # Arrow refuses to read nothing
             arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.names),
             arrow_csv.ParseOptions(
-                delimiter=dialect.delimiter.decode(),
+                delimiter=self.dialect.delimiter.decode(),
                 quote_char=quote.decode() if quote else False,
                 newlines_in_values=quote is not None and quote in data,
                 invalid_row_handler=on_bad_row,
             ),
-            arrow_csv.ConvertOptions(
-                column_types=types or dict.fromkeys(self.names, pa.binary()),
-                include_columns=list(types),
-                null_values=["", *(nulls or ())],
-                strings_can_be_null=nulls is None,
-                quoted_strings_can_be_null=nulls is not None,
-                true_values=_in_all_cases(TRUE),
-                false_values=_in_all_cases(FALSE),
-            ),
+            conversion,
+        )
+
+    def _conversion(self, types: dict[str, pa.DataType]) -> arrow_csv.ConvertOptions:
+        nulls = self.null_strings
+        return arrow_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=["", *(nulls or ())],
+            strings_can_be_null=nulls is None,
+            quoted_strings_can_be_null=nulls is not None,
+            true_values=_in_all_cases(TRUE),
+            false_values=_in_all_cases(FALSE),
         )
 
 
@@ -201,9 +217,11 @@ def _bytes_again(characters: pa.ChunkedArray) -> pa.Array:
     return pa.array(list(values), pa.binary())
 
 
-def _maybe_wrapped(longs: pa.Array, data: bytes) -> bool:
-    """True if a negative number may be one of those that Arrow makes of 0x8000000000000000 and above."""
-    lowest = pc.min(longs).as_py()
+def _maybe_wrapped(arrays: Iterable[pa.Array], data: bytes) -> bool:
+    """True if a negative long may be one of those that Arrow makes of 0x8000000000000000 and above."""
+    if b"x" not in data and b"X" not in data:
+        return False
+    lowest = pc.min(pa.chunked_array([array for array in arrays if pa.types.is_int64(array.type)], pa.int64())).as_py()
     return lowest is not None and lowest < 0 and _HUGE_HEX.search(data) is not None
 
 

@@ -13,7 +13,6 @@ from functools import cache, cached_property
 import re2
 
 from chalicelib.config.formats import Csv
-from chalicelib.errors import ConfigError
 from chalicelib.records.blocks import line_ends
 
 
@@ -27,18 +26,7 @@ class Dialect:
 
     @classmethod
     def of(cls, parser: Csv) -> "Dialect":
-        """The dialect of a parser; a quote that escapes itself is RFC 4180's doubling, which always works.
-
-        Raises ConfigError for what is not one byte, or has two meanings.
-        """
-        signs = {"delimiter": parser.delimiter, "quote": parser.quote, "escape": parser.escape}
-        for name, sign in signs.items():
-            if sign is not None and (not sign.isascii() or sign in "\r\n"):
-                raise ConfigError(
-                    f"{sign!r} cannot be the {name}", where=f"parser.{name}", remedy="Use one ASCII character"
-                )
-        if parser.delimiter in (parser.quote, parser.escape):
-            raise ConfigError(f"{parser.delimiter!r} cannot have two meanings", where="parser.delimiter")
+        """The dialect of a parser; a quote that escapes itself is RFC 4180's doubling, which always works."""
         escape = parser.escape if parser.quote is not None and parser.escape != parser.quote else None
         return _dialect(parser.delimiter, parser.quote, escape)
 

@@ -5,7 +5,7 @@ as fast, only ever stand in for them where both agree (tests/records/test_values
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -79,10 +79,11 @@ def misfit(column: Column, value: object) -> str:
     return f"{column.name}: {shown} is not {article}" + (f" like {column.format}" if column.format else "")
 
 
-def in_calendar(moments: pa.Array) -> bool:
-    """False if a moment lies outside the years 1 to 9999, which Arrow can hold but hardly anybody can read."""
-    edges = pc.min_max(moments)
-    return all(edge.value is None or edge.value in _CALENDAR for edge in (edges["min"], edges["max"]))
+def in_calendar(arrays: Iterable[pa.Array]) -> bool:
+    """False if a timestamp lies outside the years 1 to 9999, which Arrow can hold but hardly anybody can read."""
+    moments = [array.view(pa.int64()) for array in arrays if pa.types.is_timestamp(array.type)]
+    edges = pc.min_max(pa.chunked_array(moments, pa.int64())).as_py()
+    return all(edge is None or edge in _CALENDAR for edge in edges.values())
 
 
 def _mostly_by_kernel(texts: pa.StringArray, column: Column) -> Typed:
@@ -115,7 +116,7 @@ def _by_kernel(texts: pa.StringArray, column: Column) -> pa.Array | None:
 
 def _booleans(words: pa.StringArray) -> pa.Array | None:
     true, false = (pc.is_in(words, pa.array(known, pa.string())) for known in (TRUE, FALSE))
-    if not pc.all(pc.or_(pc.or_(true, false), words.is_null())).as_py():
+    if not pc.all(pc.or_(pc.or_(true, false), words.is_null()), min_count=0).as_py():
         return None
     return pc.if_else(words.is_null(), pa.scalar(None, pa.bool_()), true)
 
@@ -126,7 +127,7 @@ def _moments(texts: pa.StringArray) -> pa.Array | None:
     first = next((text for text in texts if text.is_valid), None)
     has_zone = first is not None and looks_zoned(first.as_py())
     array = pc.cast(texts, zoned) if has_zone else pc.cast(texts, NAIVE).cast(zoned)
-    return array if in_calendar(array) else None
+    return array if in_calendar([array]) else None
 
 
 def looks_zoned(text: str) -> bool:

@@ -12,7 +12,7 @@ from moto import mock_aws
 from chalicelib.aws.lake import PART, S3Lake
 from chalicelib.core.tasks import Upload
 from chalicelib.destinations.ports import Lake
-from chalicelib.errors import BucketNotFound, ConfigError
+from chalicelib.errors import BucketNotFound, ConfigError, StagedFileMissing
 from tests.fakes.lake import FakeLake
 
 PATH = "s3://lake/warehouse/db/table/data/a.parquet"
@@ -93,7 +93,7 @@ def test_publishing_what_was_aborted_says_so(tmp_path: Path) -> None:
     upload = sink.finish()
     assert upload is not None
     sink.abort()
-    with pytest.raises(ConfigError, match="gone") as caught:
+    with pytest.raises(StagedFileMissing, match="gone") as caught:
         lake.publish(PATH, upload)
     assert caught.value.remedy
 
@@ -108,7 +108,7 @@ def test_an_upload_that_s3_forgot_is_judged_by_the_file(s3: Any, there: bool) ->
             S3Lake(s3).publish(PATH, Upload("forgotten", ("etag",)))
         else:
             answers.add_client_error("head_object", "404", http_status_code=404)
-            with pytest.raises(ConfigError, match="gone") as caught:
+            with pytest.raises(StagedFileMissing, match="gone") as caught:
                 S3Lake(s3).publish(PATH, Upload("forgotten", ("etag",)))
             assert caught.value.remedy
         answers.assert_no_pending_responses()

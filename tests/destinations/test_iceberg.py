@@ -17,7 +17,7 @@ from chalicelib.aws.errors import translated
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.core.tasks import Task
 from chalicelib.destinations.iceberg import TRIES, IcebergTables
-from chalicelib.errors import AccessDenied, CommitConflict, ConfigError, SchemaConflict, SourceUnavailable
+from chalicelib.errors import AccessDenied, CommitConflict, SchemaConflict, SourceUnavailable, StagedFileMissing
 from tests.destinations.staged import AT, ID, NOTE, Place, load, place, restaged, sql_catalog, task
 
 TABLE = ("db", "t")
@@ -291,7 +291,7 @@ def test_a_staged_file_that_is_gone_says_so(there: Place) -> None:
     staged = there.staged(0, (1,))
     assert staged.staged is not None
     there.lake.file(staged.staged.files[0].path).unlink()
-    with pytest.raises(ConfigError, match="gone"):
+    with pytest.raises(StagedFileMissing, match="gone"):
         commit(there, staged)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.errors import ConfigError
+from chalicelib.errors import StagedFileMissing
 from tests.destinations.staged import ID, Place, load, place, sql_catalog, task
 
 
@@ -40,5 +40,5 @@ def test_a_task_is_committed_once_all_its_files_exist(there: Place) -> None:
 def test_a_file_whose_upload_expired_says_so(there: Place) -> None:
     staged = there.staged(0, (1,))
     there.lake.uploads.clear()
-    with pytest.raises(ConfigError, match="gone"):
+    with pytest.raises(StagedFileMissing, match="gone"):
         there.tables.commit(there.out(), [staged])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.errors import ConfigError, ParseError
+from chalicelib.errors import ParseError
 from chalicelib.records.blocks import Block, after_last_lf, blocks, line_ends
 from chalicelib.records.dialect import Dialect
 from chalicelib.records.lookahead import Lookahead
@@ -86,15 +86,6 @@ class Endless:
 def test_a_record_beyond_the_limit_is_an_error_for_the_object():
     with pytest.raises(ParseError, match="one record is longer than 64 MiB"):
         list(blocks(Lookahead(Endless()), after_last_lf))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"delimiter": "\n"}, {"delimiter": "¦"}, {"quote": "«"}, {"delimiter": '"'}, {"escape": ","}, {"escape": "\r"}],
-)
-def test_signs_that_cannot_work_are_refused(settings):
-    with pytest.raises(ConfigError):
-        Dialect.of(csv(**settings))
 
 
 def test_a_quote_that_escapes_itself_is_plain_doubling():

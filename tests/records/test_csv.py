@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import ConfigError, DecodeError, ParseError
+from chalicelib.errors import DecodeError, ParseError
 from chalicelib.records.formats.csv import CsvRows
 from chalicelib.records.pages import TEXT, Reject
 from chalicelib.records.stream import open_rows
@@ -182,12 +182,6 @@ def test_a_byte_unknown_to_the_charset_costs_its_row_only():
 def test_content_that_cannot_be_in_the_charset_is_an_error():
     with pytest.raises(ParseError, match="the text is not utf-16"):
         read(b"abc", csv(charset="utf-16-le"))
-
-
-@pytest.mark.parametrize("charset", ["klingon", "base64"])
-def test_an_unknown_charset_is_refused_before_anything_is_read(charset):
-    with pytest.raises(ConfigError, match="charset"):
-        open_rows(io.BytesIO(b""), csv(charset=charset), None)
 
 
 def test_a_header_that_is_no_text_is_an_error():

@@ -111,6 +111,10 @@ def test_beside_misfits_all_numbers_are_doubles():
     assert values('{"v":1}\n{"v":"x"}\n{"v":2.5}\n', "double") == ([1.0, 2.5], ["v: 'x' is not a double"])
 
 
+def test_beside_misfits_a_long_stays_a_long():
+    assert values('{"v":1}\n{"v":"x"}\n', "long") == ([1], ["v: 'x' is not a long"])
+
+
 def test_a_line_with_a_huge_integer_keeps_its_other_numbers():
     parser = json(columns=[{"name": "v", "type": "double"}, {"name": "w", "type": "json"}])
     found = read(b'{"v":2.5,"w":123456789012345678901234}\n', parser)

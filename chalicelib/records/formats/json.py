@@ -9,6 +9,7 @@ JSON text. In the other columns a value of another type rejects its row: a long 
 A key with null is the same as no key.
 """
 
+import io
 import json
 import re
 from collections import defaultdict
@@ -34,6 +35,7 @@ from chalicelib.records.pages import Page, Readable, Reject
 from chalicelib.records.schema import ARROW, arrow_schema
 from chalicelib.records.values import in_calendar, misfit, typed
 
+_PIECE = 1 << 16  # bytes whose objects live at the same time: half as much CPU as with whole blocks
 _INEXACT = rb"[0-9]{20}|NaN|Infinity"  # orjson makes floats of integers beyond 64 bits, and refuses NaN
 _INEXACT_LINE = re.compile(_INEXACT)
 _INEXACT_BLOCK = re2.compile(_INEXACT)
@@ -139,7 +141,7 @@ class _Reading:
 
     def page(self, block: Block) -> Page:
         batch = None if any(c.type is ColumnType.JSON for c in self.columns) else self._at_once(block.data)
-        return Page(batch, ()) if batch is not None else self._line_by_line(block)
+        return Page(batch, ()) if batch is not None else self._in_pieces(block)
 
     def _at_once(self, data: bytes) -> pa.RecordBatch | None:
         """The batch as Arrow reads it; None if there is anything that it cannot read, or not as we mean it."""
@@ -163,6 +165,12 @@ class _Reading:
         if any(array is None for array in arrays):
             return None
         return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self.columns))
+
+    def _in_pieces(self, block: Block) -> Page:
+        pieces = blocks(Lookahead(io.BytesIO(block.data)), after_last_lf, line=block.line, size=_PIECE)
+        pages = [self._line_by_line(piece) for piece in pieces]
+        batch = pa.concat_batches([page.batch for page in pages])
+        return Page(batch, tuple(chain.from_iterable(page.rejects for page in pages)))
 
     def _line_by_line(self, block: Block) -> Page:
         lines = _Lines.of(block)
@@ -202,7 +210,7 @@ def _finite(digits: str) -> float:
 
 def _settled(array: pa.Array, column: Column) -> pa.Array | None:
     if pa.types.is_timestamp(array.type):
-        return array if in_calendar(array) else None
+        return array if in_calendar([array]) else None
     if column.type is ColumnType.DOUBLE and pc.any(pc.is_inf(array)).as_py():
         return None  # an integer of 400 digits, perhaps
     if column.format is None:
@@ -256,7 +264,7 @@ def _taken(value: Any, kind: ColumnType, *, exact: bool) -> Any:
         case ColumnType.STRING, _:
             return _text(value, exact=exact)
         case (ColumnType.LONG | ColumnType.DOUBLE, bool()):
-            pass
+            raise ValueError(value)
         case ColumnType.LONG, int() if -(1 << 63) <= value < 1 << 63:
             return value
         case ColumnType.DOUBLE, int() | float():
