@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from chalicelib.config.spec import Spec
 
 PREFIX = "TIDEGATE_"
 
 
-class Settings(BaseModel):
+class Settings(Spec):
     """Each field is read from `TIDEGATE_<FIELD>`; `.chalice/` sets them for every function."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     stack: str = Field("tidegate", description="CloudFormation stack name; queues and tables are named after it.")
     bucket: str = Field("tidegate-lake", description="Tidegate's own bucket: the tables' files.")
@@ -24,9 +24,13 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings from environment variables; unknown `TIDEGATE_` names are left alone."""
+        """Settings from environment variables; unknown `TIDEGATE_` names are left alone.
+
+        Raises ConfigError that names the variable.
+        """
         names = {name: environ.get(PREFIX + name.upper()) for name in cls.model_fields}
-        return cls.model_validate({name: value for name, value in names.items() if value is not None})
+        given = {name: value for name, value in names.items() if value is not None}
+        return cls.parse(given, where=f"environment ({', '.join(PREFIX + name.upper() for name in given)})")
 
     @property
     def warehouse(self) -> str:

@@ -1,14 +1,17 @@
 """Jobs and tasks in DynamoDB; a task's transition and what it changes in its job are one transaction."""
 
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
+
+from pydantic import TypeAdapter
 
 from chalicelib.aws.items import WRITES, Codec, Item, plain, put, query, read, stamp, swap_condition, transact, wire
 from chalicelib.core.jobs import Job, JobChange
-from chalicelib.core.tasks import Task, TaskState
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.tasks import Staged, Task, TaskState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,8 +19,18 @@ if TYPE_CHECKING:
 SHARDS = 8  # one partition of an index takes 1,000 writes a second
 COUNT = "count_"  # a job's counts are attributes of their own: DynamoDB adds to top-level numbers only
 
+
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    """What makes a task's item large, kept as compressed JSON: 500 members and their outcomes fit 400 KB with ease."""
+
+    members: tuple[ObjectRef, ...]
+    staged: Staged | None = None
+
+
 _jobs = Codec(Job)
 _tasks = Codec(Task)
+_bulk = TypeAdapter(_Bulk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class DynamoJobs:
             "ExpressionAttributeValues": wire({":job": job}),
             "ConsistentRead": True,
         }
-        return [_tasks.value(item) for item in query(self.client, f"job {job}", None, request)]
+        return [_task(item) for item in query(self.client, f"job {job}", None, request)]
 
     def task(self, job: str, number: int) -> Task | None:
         """One task, read consistently."""
@@ -124,7 +137,7 @@ class DynamoJobs:
 
     def _read(self, keys: Sequence[Mapping[str, Any]]) -> list[Task]:
         found = read(self.client, "tasks", self.tasks_table, [wire(key) for key in keys])
-        return [_tasks.value(item) for item in found]
+        return [_task(item) for item in found]
 
     def _new(self, task: Task) -> dict[str, Any]:
         return {"TableName": self.tasks_table, "Item": _item(task), **_absent("job")}
@@ -154,9 +167,16 @@ class DynamoJobs:
 
 
 def _item(task: Task) -> Item:
-    shard = None if task.is_over else str(crc32(task.job.encode()) % SHARDS)
+    shard = None if task.is_over else str(zlib.crc32(task.job.encode()) % SHARDS)
     staged_at = stamp(task.staged.at) if task.staged and task.state is TaskState.STAGED else None
-    return _tasks.item(task, shard=shard, due_at=stamp(task.due_at), staged_at=staged_at)
+    bulk = zlib.compress(_bulk.dump_json(_Bulk(task.members, task.staged), by_alias=True, exclude_none=True))
+    bare = replace(task, members=(), staged=None)
+    return {**_tasks.item(bare, shard=shard, due_at=stamp(task.due_at), staged_at=staged_at), "bulk": {"B": bulk}}
+
+
+def _task(item: Item) -> Task:
+    bulk = _bulk.validate_json(zlib.decompress(item["bulk"]["B"]))
+    return replace(_tasks.value(item), members=bulk.members, staged=bulk.staged)
 
 
 def _job(item: Item) -> Job:

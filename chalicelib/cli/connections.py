@@ -105,7 +105,7 @@ def _role(grant: Grant) -> policies.Policy:
 
 def _shown(grant: Grant) -> dict[str, Any]:
     return {
-        **grant.connection.document(),
+        **grant.connection.model_dump(mode="json", exclude_none=True),
         "role_arn": grant.connection.role,
         "external_id": grant.external_id,
         "created_at": grant.created_at,

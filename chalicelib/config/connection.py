@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from chalicelib.config.pipeline import NAME
 from chalicelib.config.spec import Spec
 
+ROLE = "[A-Za-z0-9_+=,.@/-]+"  # not \\w, which takes letters that AWS does not
 CHAINED_SECONDS = 3600  # STS caps a role that is assumed from role credentials at one hour (F3, E26)
 
 
@@ -16,13 +17,9 @@ class AssumeRole(Spec):
 
     name: str = Field(pattern=NAME, max_length=100)
     auth_method: Literal["assume_role"] = "assume_role"
-    role_arn: str | None = Field(
-        None, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=2048
-    )
+    role_arn: str | None = Field(None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/{ROLE}$", max_length=2048)
     account_id: str | None = Field(None, pattern=r"^[0-9]{12}$")
-    role_name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_+=,.@/-]+$", description="With its path, if the role has one."
-    )
+    role_name: str | None = Field(None, pattern=rf"^{ROLE}$", description="With its path, if the role has one.")
     arn_partition: str = Field("aws", pattern=r"^aws[a-z-]*$")
     session_name: str = Field(
         "tidegate", pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$", description="Shows in the customer's CloudTrail."

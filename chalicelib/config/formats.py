@@ -14,7 +14,20 @@ class Gzip(Spec):
     type: Literal["gzip"]
 
 
-class Csv(Spec):
+class _Parser(Spec):
+    columns: tuple[Column, ...] | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _names_differ(cls, columns: tuple[Column, ...] | None) -> tuple[Column, ...] | None:
+        names = [column.name for column in columns or ()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is declared more than once")
+        return columns
+
+
+class Csv(_Parser):
     """Delimited text (F60, F61).
 
     With `columns` the mapping is by position, as in Embulk, and header names are not looked at.
@@ -31,7 +44,6 @@ class Csv(Spec):
     skip_header_lines: int | None = Field(None, ge=0, description="Left out: 1 without `columns`, else 0.")
     charset: str = "UTF-8"
     newline: Literal["CRLF", "LF", "CR"] = Field("LF", description="Accepted for load.yml; all three are recognised.")
-    columns: tuple[Column, ...] | None = None
 
     @field_validator("delimiter", "quote", "escape")
     @classmethod
@@ -46,9 +58,7 @@ class Csv(Spec):
         try:
             " ".encode(charset)  # refuses what codecs knows but what is no charset, such as base64
         except (LookupError, UnicodeError):
-            raise ValueError(
-                f"{charset!r} is no charset that Python knows, such as UTF-8, cp1252 or Shift_JIS"
-            ) from None
+            raise ValueError(f"{charset!r} is no charset that is known, such as UTF-8 or cp1252") from None
         return charset
 
     @model_validator(mode="after")
@@ -56,15 +66,6 @@ class Csv(Spec):
         if self.delimiter in (self.quote, self.escape):
             raise ValueError(f"delimiter {self.delimiter!r} cannot be quote or escape as well")
         return self
-
-    @field_validator("columns")
-    @classmethod
-    def _names_differ(cls, columns: tuple[Column, ...] | None) -> tuple[Column, ...] | None:
-        names = [column.name for column in columns or ()]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is declared more than once")
-        return columns
 
     @property
     def header_lines(self) -> int:
@@ -81,7 +82,7 @@ class Csv(Spec):
         return (self.null_string,) if isinstance(self.null_string, str) else self.null_string
 
 
-class Json(Spec):
+class Json(_Parser):
     """JSON Lines: one object a line (F69, F70).
 
     Without `columns` names and types are inferred; a nested value becomes a column of type json.
@@ -89,7 +90,6 @@ class Json(Spec):
 
     type: Literal["json"]
     charset: Literal["UTF-8", "utf-8", "utf8"] = "UTF-8"
-    columns: tuple[Column, ...] | None = None
 
 
 Decoder = Gzip

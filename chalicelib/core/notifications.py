@@ -116,11 +116,12 @@ def _from_eventbridge(event: Mapping[str, Any]) -> Notices:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{value!r} is no name")
+    value.encode()  # half a character raises UnicodeEncodeError, a ValueError
     return value
 
 
 def _key(key: str) -> str:
-    if not 0 < len(key.encode()) <= MAX_KEY:  # raises UnicodeEncodeError, a ValueError, for half a character
+    if not 0 < len(key.encode()) <= MAX_KEY:
         raise ValueError(f"a key has at most {MAX_KEY} bytes")
     return key
 

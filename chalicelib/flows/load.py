@@ -44,6 +44,8 @@ from chalicelib.flows.ports import (
 from chalicelib.records.origin import with_origin
 from chalicelib.records.stream import open_rows
 
+ERROR_TEXT = 1000  # characters
+
 REFUSALS: dict[type[DataError], Reason] = {
     ObjectArchived: Reason.ARCHIVED,
     ObjectMissing: Reason.MISSING,
@@ -202,7 +204,7 @@ class _Reader:
             self.staging.drop()
             reason = REFUSALS.get(type(error))
             kind = OutcomeKind.REFUSED if reason else OutcomeKind.FAILED
-            return Outcome(ref.key, kind, reason=reason or Reason.BROKEN, error=str(error))
+            return Outcome(ref.key, kind, reason=reason or Reason.BROKEN, error=_brief(error))
         except ConfigError as error:
             self.staging.drop()
             if isinstance(error, RoleNotAssumable):
@@ -212,7 +214,7 @@ class _Reader:
             self.staging.drop()
             if not last or isinstance(error, LeaseLost):
                 raise
-            return Outcome(ref.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=str(error))
+            return Outcome(ref.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=_brief(error))
         self.staging.keep()
         return Outcome(ref.key, OutcomeKind.LOADED, rows=rows, rejects=rejected, read_at=self.load.now())
 
@@ -252,4 +254,9 @@ class _Reader:
 
 
 def _denied(ref: ObjectRef, error: ConfigError) -> Outcome:
-    return Outcome(ref.key, OutcomeKind.REFUSED, reason=Reason.DENIED, error=str(error))
+    return Outcome(ref.key, OutcomeKind.REFUSED, reason=Reason.DENIED, error=_brief(error))
+
+
+def _brief(error: Exception) -> str:
+    """An error's text, bounded: a task may have to hold 500 of them."""
+    return str(error)[:ERROR_TEXT]

@@ -43,9 +43,15 @@ def test_a_file_of_empty_lines_is_as_good_as_empty():
     assert read(b"\n\r\n\n", csv()).columns == ()
 
 
-def test_a_header_alone_gives_columns_and_no_rows():
+def test_a_header_alone_says_nothing_of_its_columns():
     found = read(b"id,name", csv())
-    assert (found.types, found.rows) == ({"id": "string", "name": "string"}, [])
+    assert (found.types, found.rows) == ({}, [])
+
+
+def test_a_column_without_a_value_in_the_whole_object_is_left_to_another():
+    found = read(b'id,none,text\n1,,""\n2,,\n', csv())
+    assert found.types == {"id": "long", "text": "string"}
+    assert len(found.rows) == 2
 
 
 def test_a_truncated_object_raises_while_its_pages_are_read():

@@ -147,6 +147,11 @@ def test_a_key_that_first_occurs_after_the_sample_costs_its_row_instead_of_its_v
     ]
 
 
+def test_a_key_without_a_value_in_the_whole_object_is_left_to_another():
+    found = read(b'{"a":1,"b":null}\n{"a":2}\n', json())
+    assert (found.types, len(found.rows), found.rejects) == ({"a": "long"}, 2, [])
+
+
 @pytest.mark.parametrize(
     "texts, kind",
     [
@@ -162,7 +167,6 @@ def test_a_key_that_first_occurs_after_the_sample_costs_its_row_instead_of_its_v
         (['"2024-05-01"', '""'], "string"),
         (["{}", "1"], "json"),
         (["[]"], "json"),
-        (["null"], "string"),
     ],
 )
 def test_types_are_guessed_from_the_first_block(texts, kind):

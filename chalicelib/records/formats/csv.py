@@ -40,17 +40,21 @@ class CsvRows:
         self._block = block
 
     def infer(self) -> tuple[Column, ...]:
-        """The declared columns, or the header's names with the types that the first block's values fit."""
+        """The declared columns, or the header's names with the types that the first block's values fit.
+
+        A column without any value in the whole object says nothing of its type, and is left to an object that does.
+        """
         if self._parser.columns is not None:
             return self._parser.columns
         if self._first is None:
-            return tuple(Column(name=name, type=ColumnType.STRING) for name in self._names)
+            return ()
         reading = self._reading(())
         table = reading.texts(self._first.data)
-        return tuple(
-            guess(name, reading.without_nulls(decoded_texts(table[name].combine_chunks(), name)[0], ColumnType.JSON))
-            for name in self._names
-        )
+        columns = {name: decoded_texts(table[name].combine_chunks(), name)[0] for name in self._names}
+        if self._first.last:
+            present = {name: reading.without_nulls(texts, ColumnType.STRING) for name, texts in columns.items()}
+            columns = {name: columns[name] for name, texts in present.items() if texts.null_count < len(texts)}
+        return tuple(guess(name, reading.without_nulls(texts, ColumnType.JSON)) for name, texts in columns.items())
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""

@@ -64,7 +64,10 @@ class JsonRows:
         self._block = block
 
     def infer(self) -> tuple[Column, ...]:
-        """The declared columns, or the keys of the first block's objects, in the order of their first appearance."""
+        """The declared columns, or the keys of the first block's objects, in the order of their first appearance.
+
+        A key without any value in the whole object says nothing of its type, and is left to an object that does.
+        """
         if self._parser.columns is not None:
             return self._parser.columns
         if self._first is None:
@@ -73,13 +76,19 @@ class JsonRows:
         for record in _Lines.of(self._first).records:
             for key, value in record.items():
                 values[key].append(value)
-        return tuple(_guess(name, seen) for name, seen in values.items() if name)
+        whole = self._first.last
+        return tuple(
+            _guess(name, seen)
+            for name, seen in values.items()
+            if name and not (whole and all(value is None for value in seen))
+        )
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
         if self._first is None:
             return
-        reading = _Reading(columns, strict=self._parser.columns is None)
+        strict = self._parser.columns is None and not self._first.last  # infer has seen all of a small object
+        reading = _Reading(columns, strict=strict)
         if self._first.last:
             pages = iter([reading.page(self._first)])
         else:

@@ -1,0 +1,89 @@
+"""Which objects a pipeline wants (F18-F27)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from chalicelib.config.source import Source
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, refusal
+
+
+def verdict(key: str, size: int = 12, **source: str) -> Reason | None:
+    document = {"bucket": "acme", "parser": {"type": "csv"}} | source
+    return refusal(
+        Source.parse(document, where="test"), ObjectRef("acme", key, "e", size, datetime(2026, 1, 1, tzinfo=UTC))
+    )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "key", "wanted"),
+    [
+        ("", "anything", True),
+        ("in/", "in/a.csv", True),
+        ("in/", "in/", True),
+        ("in/", "in", False),
+        ("in/", "main/in/a.csv", False),
+        ("in/", "/in/a.csv", False),
+        ("/in/", "in/a.csv", False),
+        ("/in/", "/in/a.csv", True),
+        ("in/a", "in/abc", True),
+        ("i*/", "in/a.csv", False),
+        ("日本/", "日本/a", True),
+        ("IN/", "in/a.csv", False),
+    ],
+)
+def test_a_prefix_is_the_literal_start_of_a_key(prefix: str, key: str, wanted: bool) -> None:
+    assert verdict(key, path_prefix=prefix) is (None if wanted else Reason.OUTSIDE_PREFIX)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "wanted"),
+    [
+        (".csv$", "xcsv", True),
+        (r"\.csv$", "xcsv", False),
+        (r"\.csv$", "a.csv", True),
+        (r"\.csv$", "a.csv.gz", False),
+        (r"\.csv(\.gz)?$", "a.csv.gz", True),
+        ("/data1/", "deep/data1/a", True),
+        ("^data1/", "deep/data1/a", False),
+        ("", "anything", True),
+        (r"\d{4}-\d{2}", "logs/2026-11/a", True),
+        ("é", "in/é.csv", True),
+        (r"^in/.$", "in/é", True),
+        ("(?i)CSV$", "a.csv", True),
+        (r"a.b", "a\nb", False),
+    ],
+)
+def test_a_pattern_is_searched_anywhere_in_the_key(pattern: str, key: str, wanted: bool) -> None:
+    assert verdict(key, path_match_pattern=pattern) is (None if wanted else Reason.OUTSIDE_PATTERN)
+
+
+def test_a_pattern_that_would_hang_others_is_answered_at_once() -> None:
+    assert verdict("a" * 1000 + "!", path_match_pattern="^(a+)+$") is Reason.OUTSIDE_PATTERN
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "reason"),
+    [
+        ("in/a.csv", 0, Reason.EMPTY),
+        ("in/folder/", 0, Reason.FOLDER),
+        ("in/folder/", 1, None),
+        ("in/a.csv", -1, None),
+        ("in/a.csv", 1, None),
+    ],
+)
+def test_only_what_is_known_to_hold_nothing_is_empty(key: str, size: int, reason: Reason | None) -> None:
+    assert verdict(key, size) is reason
+
+
+def test_the_key_is_judged_before_the_size() -> None:
+    patterned = {"path_prefix": "in/", "path_match_pattern": r"\.csv$"}
+    assert verdict("out/a.txt", 0, **patterned) is Reason.OUTSIDE_PREFIX
+    assert verdict("in/a.txt", 0, **patterned) is Reason.OUTSIDE_PATTERN
+    assert verdict("in/a.csv", 0, **patterned) is Reason.EMPTY
+
+
+def test_only_what_can_be_recomputed_from_the_key_goes_unrecorded() -> None:
+    assert {reason for reason in Reason if reason.startswith("outside")} == UNRECORDED
+    assert not RETRYABLE & UNRECORDED

@@ -1,0 +1,81 @@
+"""What operators declare stays consistent (F5, F17, F19, P10)."""
+
+import pytest
+
+from chalicelib.errors import ConfigError
+from chalicelib.flows.admin import Admin
+from tests.examples import BUCKET, START, grant, pipeline
+from tests.fakes.stores import FakeConnections, FakePipelines
+
+
+def admin(*names: str) -> Admin:
+    made = Admin(FakeConnections(), FakePipelines(), lambda: START)
+    for name in names:
+        made.connect(grant(name=name).connection)
+    return made
+
+
+def test_each_connection_gets_an_external_id_of_its_own() -> None:
+    made = admin()
+    first, second = (made.connect(grant(name=name).connection) for name in ("acme", "beta"))
+    assert first.external_id != second.external_id
+    assert all(len(one.external_id) == 64 and int(one.external_id, 16) for one in (first, second))
+    assert (made.connection("acme"), first.created_at) == (first, START)
+
+
+def test_a_name_is_taken_once_and_its_external_id_stays() -> None:
+    made = admin("acme")
+    before = made.connection("acme")
+    with pytest.raises(ConfigError, match="taken"):
+        made.connect(grant(region="eu-west-1").connection)
+    assert made.connection("acme") == before
+
+
+def test_who_asks_for_what_is_not_there_is_told_what_is() -> None:
+    with pytest.raises(ConfigError, match="There are none yet"):
+        admin().connection("acme")
+    with pytest.raises(ConfigError, match="There are: acme, beta"):
+        admin("beta", "acme").connection("gamma")
+    with pytest.raises(ConfigError, match="pipeline flights: there is no pipeline"):
+        admin("acme").pipeline("flights")
+    with pytest.raises(ConfigError, match="there is no connection"):
+        admin().disconnect("acme")
+    with pytest.raises(ConfigError, match="there is no pipeline"):
+        admin().delete("flights")
+
+
+def test_a_pipeline_needs_its_connection() -> None:
+    made = admin()
+    with pytest.raises(ConfigError, match="connection acme"):
+        made.apply(pipeline())
+    assert made.pipelines.all() == []
+
+
+@pytest.mark.parametrize("limits", [{"buckets": ["other"]}, {"prefixes": ["out/"]}])
+def test_a_pipeline_outside_its_connection_is_refused(limits: dict[str, list[str]]) -> None:
+    made = admin()
+    made.connect(grant(**limits).connection)
+    with pytest.raises(ConfigError, match="pipeline flights"):
+        made.apply(pipeline())
+    assert made.pipelines.all() == []
+
+
+def test_a_pipeline_is_stored_changed_and_deleted() -> None:
+    made = admin("acme")
+    assert made.apply(pipeline()) == ()
+    changed = pipeline(path_prefix="/in/")
+    (warning,) = made.apply(changed)
+    assert "slash" in warning
+    assert made.pipeline("flights") == changed
+    made.delete("flights")
+    assert made.pipelines.watching(BUCKET) == []
+
+
+def test_a_connection_in_use_is_kept() -> None:
+    made = admin("acme")
+    made.apply(pipeline())
+    with pytest.raises(ConfigError, match="used by flights"):
+        made.disconnect("acme")
+    made.delete("flights")
+    made.disconnect("acme")
+    assert made.connections.all() == []

@@ -1,0 +1,199 @@
+"""The doors of app.py, opened with the events that Lambda hands them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import app
+from chalicelib import wiring
+from chalicelib.core.ledger import Entry, State
+from chalicelib.core.notifications import parse
+from chalicelib.core.selection import Reason
+from chalicelib.core.tasks import TaskState
+from chalicelib.errors import BadMessage
+from tests.examples import grant, pipeline
+
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "events"
+KEY = "flights/2013-01-01.csv"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda says of the call."""
+
+    function_name: str = "tidegate"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:tidegate"
+    aws_request_id: str = "5b1f0c2a-0000-4000-8000-000000000000"
+
+
+def event(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return loaded
+
+
+def body(name: str, record: int = 0) -> str:
+    return str(event(name)["Records"][record]["body"])
+
+
+def keys(name: str, record: int = 0) -> list[str]:
+    return [ref.key for ref in parse(body(name, record)).created]
+
+
+@pytest.fixture
+def account(dynamo: Any) -> Iterator[Any]:
+    """Our account with its tables and queues, and nothing remembered from another test; the SQS client."""
+    sqs = boto3.Session().client("sqs")
+    resources = json.loads((ROOT / ".chalice" / "resources.json").read_text())["Resources"]
+    for resource in resources.values():
+        if resource["Type"] == "AWS::SQS::Queue":
+            name = resource["Properties"]["QueueName"]["Fn::Sub"].replace("${AWS::StackName}", "tidegate")
+            sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if name.endswith(".fifo") else {})
+    forget()
+    yield sqs
+    forget()
+
+
+def forget() -> None:
+    for part in vars(wiring).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()
+
+
+def messages(sqs: Any, queue: str) -> list[str]:
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    return [
+        message["Body"] for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    ]
+
+
+def test_every_event_file_is_described() -> None:
+    described = (EVENTS / "README.md").read_text()
+    assert [path.name for path in sorted(EVENTS.glob("*.json")) if f"`{path.name}`" not in described] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("s3_put", [KEY]),
+        ("s3_put_via_sns", [KEY]),
+        ("s3_put_via_eventbridge", ["flights/a b+c/é.csv"]),
+        ("s3_two_records", [KEY, "flights/2013-01-02.csv.gz"]),
+        ("s3_test_event", []),
+    ],
+)
+def test_an_arrival_names_its_objects(name: str, expected: list[str]) -> None:
+    assert keys(name) == expected
+
+
+def test_odd_keys_arrive_as_they_were_written() -> None:
+    assert keys("s3_odd_keys") == [
+        "flights/a b.csv",
+        "flights/a+b.csv",
+        "flights/100%.csv",
+        "flights/%C3%A9.csv",
+        "flights/été/日本.csv",
+        'flights/year=2013/(copy) & "more".csv',
+        "flights//a..b/.csv",
+    ]
+
+
+@pytest.mark.parametrize("record", [0, 1, 2])
+def test_garbage_is_refused(record: int) -> None:
+    with pytest.raises(BadMessage):
+        parse(body("s3_garbage", record))
+
+
+def test_a_bucket_that_nobody_reads_is_counted_and_its_message_is_done(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.arrive(event("s3_put"), Context()) == {"batchItemFailures": []}
+    assert messages(account, "tidegate-tasks") == []
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert [line["ObjectsInUnknownBuckets"] for line in counted] == [[1.0]]
+
+
+def test_garbage_is_delivered_again_and_its_neighbour_is_done(account: Any) -> None:
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    answer = app.arrive(event("s3_garbage"), Context())
+    bad = [record["messageId"] for record in event("s3_garbage")["Records"][:3]]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": id_} for id_ in bad]}
+    assert wiring.ledger().get("flights", ["flights/2013-01-02.csv.gz"]).keys() == {"flights/2013-01-02.csv.gz"}
+    assert len(messages(account, "tidegate-tasks")) == 1
+
+
+def test_a_test_event_is_nothing_to_do(account: Any) -> None:
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    assert app.arrive(event("s3_test_event"), Context()) == {"batchItemFailures": []}
+    assert messages(account, "tidegate-tasks") == []
+
+
+def test_one_object_passes_every_door(account: Any) -> None:
+    """Without a connection there is nothing to read, so that the object ends as refused; the doors are the same."""
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    assert app.arrive(event("s3_put"), Context()) == {"batchItemFailures": []}
+    assert messages(account, "tidegate-tasks") == [body("sqs_task")]
+    assert app.load(event("sqs_task"), Context()) == {"batchItemFailures": []}
+    assert messages(account, "tidegate-commits.fifo") == [body("sqs_commit")]
+    assert app.commit(event("sqs_commit"), Context()) == {"batchItemFailures": []}
+    entry = wiring.ledger().get("flights", [KEY])[KEY]
+    assert (entry.state, entry.reason) == (State.REFUSED, Reason.DENIED)
+
+
+def test_a_message_that_comes_again_makes_no_second_task(account: Any) -> None:
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    app.arrive(event("s3_put"), Context())
+    app.arrive(event("s3_put_via_sns"), Context())
+    app.arrive(event("s3_put"), Context())
+    assert set(messages(account, "tidegate-tasks")) == {body("sqs_task")}
+
+
+def test_a_task_that_nobody_stored_is_done(account: Any) -> None:
+    assert app.load(event("sqs_task"), Context()) == {"batchItemFailures": []}
+    assert app.commit(event("sqs_commit"), Context()) == {"batchItemFailures": []}
+
+
+def test_a_tick_leaves_alone_what_is_not_due(account: Any) -> None:
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    app.arrive(event("s3_put"), Context())
+    before = json.loads(body("sqs_task"))
+    app.tick(event("tick"), Context())
+    task = wiring.jobs().task(before["job"], before["task"])
+    assert task is not None
+    assert (task.state, task.revision) == (TaskState.PLANNED, 1)
+
+
+def test_changing_or_deleting_a_pipeline_keeps_its_ledger(account: Any) -> None:
+    admin = wiring.admin()
+    admin.connect(grant().connection)
+    admin.apply(pipeline(path_prefix="flights/"))
+    (ref,) = parse(body("s3_put")).created
+    loaded = Entry("flights", ref, State.COMMITTED, discovered_at=ref.created_at, rows=842, revision=1)
+    assert wiring.ledger().swap([loaded]) == frozenset()
+    admin.apply(pipeline(path_prefix="", min_task_size=1))
+    admin.delete("flights")
+    admin.apply(pipeline(path_prefix="flights/"))
+    app.arrive(event("s3_put"), Context())
+    assert wiring.ledger().get("flights", [KEY]) == {KEY: loaded}
+    assert messages(account, "tidegate-tasks") == []
+
+
+@pytest.mark.parametrize("doors", ["", "wiring.discover()", "wiring.recover()", "wiring.admin()"])
+def test_what_does_not_read_objects_starts_without_arrow(doors: str) -> None:
+    code = f"""
+import sys
+import app
+from chalicelib import wiring
+{doors}
+print(sorted({{"pyarrow", "pyiceberg", "obstore"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
