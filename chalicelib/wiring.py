@@ -47,7 +47,10 @@ def sessions() -> "Sessions":
 
     from chalicelib.aws.sessions import Sessions
 
-    return Sessions(Session())
+    session = Session()
+    if chosen := os.environ.get("AWS_REGION"):  # botocore reads only AWS_DEFAULT_REGION; Lambda and people set this
+        session.set_config_variable("region", chosen)
+    return Sessions(session)
 
 
 @cache
