@@ -122,7 +122,10 @@ def admin() -> "Admin":
 @cache
 def account() -> str:
     """The twelve digits of Tidegate's own account."""
-    return sessions().client("sts").get_caller_identity()["Account"]
+    from chalicelib.aws.errors import translated
+
+    with translated("our own account"):
+        return sessions().client("sts").get_caller_identity()["Account"]
 
 
 @cache

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.core.objects import ObjectRef
+from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.selection import RETRYABLE, Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind
 
@@ -68,6 +68,7 @@ class Entry:
     read_at: datetime | None = None
     staged_at: datetime | None = None
     committed_at: datetime | None = None
+    removed_at: datetime | None = None  # when the customer deleted it
     snapshot: str | None = None
     revision: int = 0  # 0: not stored yet
 
@@ -224,6 +225,13 @@ def _pending(entry: Entry, successor: ObjectRef, now: datetime) -> Entry:
     return Entry(
         entry.pipeline, successor, State.PENDING, discovered_at=now, lease_until=now, revision=entry.revision + 1
     )
+
+
+def remove(entry: Entry, *, removal: Removal) -> Entry | None:
+    """The entry of an object that the customer deleted; None if the deletion is not of this identity (F43)."""
+    if entry.removed_at is not None or not removal.ends(entry.ref):
+        return None
+    return replace(entry, removed_at=removal.removed_at, revision=entry.revision + 1)
 
 
 def reassign(entry: Entry, owner: Owner, to: Owner, *, now: datetime, lease: timedelta) -> Entry | None:

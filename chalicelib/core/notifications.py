@@ -8,18 +8,18 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html (F40–F42,
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.core.objects import ObjectRef
+from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef, Removal
 from chalicelib.errors import BadMessage
 
 CREATED = "ObjectCreated:"
 RESTORED = "ObjectRestore:Completed"
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # a restore does not say when its object was written
+REMOVED = ("ObjectRemoved:", "LifecycleExpiration:")
 MAX_KEY = 1024  # bytes
 MAX_SIZE = 1 << 50  # bytes; S3's own limit is 50 TB
 MAX_ENVELOPES = 3  # SNS in SQS is two; a message that nests deeper is nobody's
@@ -27,10 +27,12 @@ MAX_ENVELOPES = 3  # SNS in SQS is two; a message that nests deeper is nobody's
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What one message says: objects that exist now, and how many records said something else."""
+    """What one message says."""
 
     created: tuple[ObjectRef, ...] = ()
-    ignored: int = 0
+    removed: tuple[Removal, ...] = ()
+    ignored: int = 0  # records that say something else
+    broken: BadMessage | None = None  # a record that could not be read, beside others that could
 
 
 def parse(body: str) -> Notices:
@@ -43,14 +45,29 @@ def parse(body: str) -> Notices:
         return Notices(ignored=1)
     if document.get("Type") == "SubscriptionConfirmation":
         raise _bad("an SNS topic asks us to confirm a subscription; open the SubscribeURL in it", body)
+    if isinstance(document.get("Records"), list):
+        notices = [_read(_from_s3, record, body) for record in document["Records"]]
+    elif document.get("source") == "aws.s3" and "detail-type" in document:
+        notices = [_read(_from_eventbridge, document, body)]
+    else:
+        raise _bad("it is no S3 notification", body)
+    broken = next((notice.broken for notice in notices if notice.broken is not None), None)
+    if broken is not None and all(notice.broken is not None for notice in notices):
+        raise broken
+    return Notices(
+        created=tuple(ref for notice in notices for ref in notice.created),
+        removed=tuple(removal for notice in notices for removal in notice.removed),
+        ignored=sum(notice.ignored for notice in notices),
+        broken=broken,
+    )
+
+
+def _read(reader: Callable[[Mapping[str, Any]], Notices], record: Mapping[str, Any], body: str) -> Notices:
+    """One record's notice; one that cannot be read does not keep the others from being done (P6)."""
     try:
-        if isinstance(document.get("Records"), list):
-            return _from_s3(document["Records"])
-        if document.get("source") == "aws.s3" and "detail-type" in document:
-            return _from_eventbridge(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _bad(f"a record is incomplete or malformed ({type(error).__name__}: {error})", body) from None
-    raise _bad("it is no S3 notification", body)
+        return reader(record)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return Notices(broken=_bad(f"a record is incomplete or malformed ({type(error).__name__}: {error})", body))
 
 
 def _unwrapped(body: str) -> Mapping[str, Any]:
@@ -69,17 +86,20 @@ def _unwrapped(body: str) -> Mapping[str, Any]:
     raise _bad("envelopes are nested too deep", body)
 
 
-def _from_s3(records: list[Mapping[str, Any]]) -> Notices:
-    events = [str(record["eventName"]).removeprefix("s3:") for record in records]
-    told = list(zip(events, records, strict=True))
-    created = [_s3_object(record) for event, record in told if event.startswith(CREATED)]
-    restored = [_restored(_s3_object(record)) for event, record in told if event.startswith(RESTORED)]
-    return Notices((*created, *restored), ignored=len(records) - len(created) - len(restored))
+def _from_s3(record: Mapping[str, Any]) -> Notices:
+    event = str(record["eventName"]).removeprefix("s3:")
+    if event.startswith(CREATED):
+        return Notices(created=(_s3_object(record),))
+    if event.startswith(RESTORED):
+        return Notices(created=(_restored(_s3_object(record)),))
+    if event.startswith(REMOVED):
+        return Notices(removed=(_s3_removal(record, marker=event.endswith("DeleteMarkerCreated")),))
+    return Notices(ignored=1)
 
 
 def _restored(ref: ObjectRef) -> ObjectRef:
-    """An archived object that can be read again: whatever else is known of its key is newer."""
-    return replace(ref, created_at=LONG_AGO, sequencer=None)
+    """An archived object that can be read again. When it was written is not told: whatever else is known is newer."""
+    return replace(ref, created_at=UNKNOWN_TIME, sequencer=None)
 
 
 def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
@@ -96,12 +116,35 @@ def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
     )
 
 
+def _s3_removal(record: Mapping[str, Any], *, marker: bool) -> Removal:
+    s3 = record["s3"]
+    thing = s3["object"]
+    return Removal(
+        bucket=_text(s3["bucket"]["name"]),
+        key=_key(unquote_plus(_text(thing["key"]), errors="strict")),
+        removed_at=_time(record["eventTime"]),
+        version_id=_version(thing.get("versionId")),
+        marker=marker,
+        sequencer=_sequencer(thing.get("sequencer")),
+    )
+
+
 def _from_eventbridge(event: Mapping[str, Any]) -> Notices:
-    if event["detail-type"] not in ("Object Created", "Object Restore Completed"):
-        return Notices(ignored=1)
+    match event["detail-type"]:
+        case "Object Created":
+            return Notices(created=(_bridged(event),))
+        case "Object Restore Completed":
+            return Notices(created=(_restored(_bridged(event)),))
+        case "Object Deleted":
+            return Notices(removed=(_bridged_removal(event),))
+        case _:
+            return Notices(ignored=1)
+
+
+def _bridged(event: Mapping[str, Any]) -> ObjectRef:
     detail = event["detail"]
     thing = detail["object"]
-    ref = ObjectRef(
+    return ObjectRef(
         bucket=_text(detail["bucket"]["name"]),
         key=_key(_text(thing["key"])),  # EventBridge does not encode keys
         etag=_text(thing["etag"]).strip('"'),
@@ -110,7 +153,19 @@ def _from_eventbridge(event: Mapping[str, Any]) -> Notices:
         version_id=_version(thing.get("version-id")),
         sequencer=_sequencer(thing.get("sequencer")),
     )
-    return Notices((ref if event["detail-type"] == "Object Created" else _restored(ref),))
+
+
+def _bridged_removal(event: Mapping[str, Any]) -> Removal:
+    detail = event["detail"]
+    thing = detail["object"]
+    return Removal(
+        bucket=_text(detail["bucket"]["name"]),
+        key=_key(_text(thing["key"])),
+        removed_at=_time(event["time"]),
+        version_id=_version(thing.get("version-id")),
+        marker=detail.get("deletion-type") == "Delete Marker Created",
+        sequencer=_sequencer(thing.get("sequencer")),
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,10 @@
 """ObjectRef: one S3 object and its identity."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a time that nobody told: older than anything known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,36 @@ class ObjectRef:
         as text (E21, https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
         """
         if self.sequencer and other.sequencer:
-            width = max(len(self.sequencer), len(other.sequencer))
-            return self.sequencer.ljust(width, "0").upper() < other.sequencer.ljust(width, "0").upper()
+            return earlier(self.sequencer, other.sequencer)
         return self.created_at < other.created_at
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Word that an object, or one version of it, was deleted."""
+
+    bucket: str
+    key: str
+    removed_at: datetime
+    version_id: str | None = None  # set if one version was deleted for good, or of the delete marker
+    marker: bool = False  # the bucket keeps versions: a delete marker hides them all
+    sequencer: str | None = None
+
+    def ends(self, ref: ObjectRef) -> bool:
+        """True if `ref` is gone by this, and was not written later (F43)."""
+        if (self.bucket, self.key) != (ref.bucket, ref.key):
+            return False
+        if self.version_id and not self.marker:
+            return self.version_id == ref.version_id
+        if self.sequencer and ref.sequencer:
+            return earlier(ref.sequencer, self.sequencer)
+        return ref.created_at <= self.removed_at
+
+
+def earlier(sequencer: str, other: str) -> bool:
+    """True if the first of two sequencers of one key is the earlier; they may differ in length (E21)."""
+    width = max(len(sequencer), len(other))
+    return sequencer.ljust(width, "0").upper() < other.ljust(width, "0").upper()

@@ -14,6 +14,7 @@ from chalicelib.core import ledger
 from chalicelib.core import tasks as rules
 from chalicelib.core.jobs import on_committed, on_void
 from chalicelib.core.ledger import Entry, Owner, State
+from chalicelib.core.objects import UNKNOWN_TIME
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
 from chalicelib.errors import SchemaConflict, StagedFileMissing, TidegateError
@@ -149,7 +150,7 @@ class Commit:
         assert task.staged is not None
         loaded = {outcome.key for outcome in task.staged.outcomes if outcome.kind is OutcomeKind.LOADED}
         for member in task.members:
-            if member.key in loaded:
+            if member.key in loaded and member.created_at != UNKNOWN_TIME:
                 lag = (now - member.created_at).total_seconds()
                 self.metrics.seconds("Lag", lag, pipeline=task.pipeline)
 

@@ -8,18 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.jobs import Job, JobKind, job_id
 from chalicelib.core.ledger import Owner
 from chalicelib.core.notifications import parse
-from chalicelib.core.objects import ObjectRef
+from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.planning import plan
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import SourceUnavailable
-from chalicelib.flows.claim import Claimed, Claims
+from chalicelib.flows.claim import Claimed, Claims, rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 
 MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
@@ -40,7 +41,7 @@ class Discover:
     def arrival(self, message_id: str, body: str) -> None:
         """One message of the arrivals queue.
 
-        Raises BadMessage for a body that is no notification.
+        Raises BadMessage for a body that is no notification, and for a record that is none after the others are done.
         """
         notices = parse(body)
         for bucket, refs in _by_bucket(notices.created).items():
@@ -49,6 +50,16 @@ class Discover:
                 self.metrics.count("ObjectsInUnknownBuckets", len(refs))
             for pipeline in watching:
                 self.start(pipeline, JobKind.ARRIVAL, message_id, refs)
+        for removal in notices.removed:
+            for pipeline in self.pipelines.watching(removal.bucket):
+                self._remove(pipeline, removal)
+        if notices.broken is not None:
+            raise notices.broken
+
+    def _remove(self, pipeline: Pipeline, removal: Removal) -> None:
+        """Remember that an object is gone; its rows stay or go by the pipeline's policy."""
+        rewrite(self.ledger, pipeline.name, [removal.key], partial(rules.remove, removal=removal))
+        self.metrics.count("ObjectsRemoved", 1, pipeline=pipeline.name)
 
     def start(self, pipeline: Pipeline, kind: JobKind, cause: str, refs: Sequence[ObjectRef]) -> None:
         """Give every wanted object to a task of the job that `cause` stands for, and record every refusal."""

@@ -90,8 +90,6 @@ def test_a_restored_object_is_there_again_but_older_than_whatever_else_its_key_h
 @pytest.mark.parametrize(
     "event",
     [
-        "ObjectRemoved:Delete",
-        "ObjectRemoved:DeleteMarkerCreated",
         "ObjectRestore:Post",
         "ObjectRestore:Delete",
         "ObjectTagging:Put",
@@ -104,13 +102,41 @@ def test_other_events_are_ignored(event: str) -> None:
 
 
 def test_eventbridge_tells_of_other_things_that_are_ignored() -> None:
-    assert parse(eventbridge(kind="Object Deleted")) == Notices(ignored=1)
+    assert parse(eventbridge(kind="Object Tags Added")) == Notices(ignored=1)
+
+
+@pytest.mark.parametrize(
+    ("event", "marker"),
+    [
+        ("ObjectRemoved:Delete", False),
+        ("ObjectRemoved:DeleteMarkerCreated", True),
+        ("LifecycleExpiration:Delete", False),
+    ],
+)
+def test_removals_are_told(event: str, marker: bool) -> None:
+    (removal,) = parse(message(record("in/a", event=event, eTag=None, size=None))).removed
+    assert (removal.bucket, removal.key, removal.marker) == (
+        parse(message(record("in/a"))).created[0].bucket,
+        "in/a",
+        marker,
+    )
+
+
+def test_eventbridge_tells_of_removals() -> None:
+    (removal,) = parse(eventbridge("in/a+b", kind="Object Deleted")).removed
+    assert removal.key == "in/a+b"
+
+
+def test_one_incomplete_record_does_not_hide_the_others() -> None:
+    notices = parse(message(record("a"), {"eventName": "ObjectCreated:Put"}, record("c")))
+    assert [ref.key for ref in notices.created] == ["a", "c"]
+    assert "incomplete" in str(notices.broken)
 
 
 def test_each_record_of_a_message_is_seen() -> None:
     body = message(record("a"), record("b", event="ObjectRemoved:Delete"), record("c"), record("a"))
     assert [ref.key for ref in parse(body).created] == ["a", "c", "a"]
-    assert parse(body).ignored == 1
+    assert [removal.key for removal in parse(body).removed] == ["b"]
 
 
 def test_a_message_without_records_says_nothing() -> None:
