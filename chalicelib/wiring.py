@@ -100,7 +100,7 @@ def queue() -> "SqsQueue":
     from chalicelib.aws.queues import SqsQueue
 
     stack = settings().stack
-    return SqsQueue(sessions().client("sqs"), f"{stack}-tasks", f"{stack}-commits.fifo")
+    return SqsQueue(sessions().client("sqs"), f"{stack}-tasks", f"{stack}-commits.fifo", f"{stack}-sweeps")
 
 
 @cache
@@ -166,7 +166,7 @@ def commit() -> "Commit":
     """Staged files to rows that count."""
     from chalicelib.flows.commit import Commit
 
-    return Commit(ledger(), jobs(), table, metrics(), now)
+    return Commit(ledger(), jobs(), queue(), table, metrics(), now)
 
 
 @cache

@@ -49,7 +49,7 @@ class DynamoJobs:
         counts = {COUNT + name: value for name, value in job.counts.items()}
         item = {**{name: value for name, value in item.items() if name != "counts"}, **wire(counts)}
         first = {"Put": {"TableName": self.jobs_table, "Item": item, **_absent("job")}}
-        writes = [first, *({"Put": self._new(task)} for task in tasks)]
+        writes = [first, *({"Put": self.new(task)} for task in tasks)]
         return not transact(self.client, f"job {job.id}", writes)  # type: ignore[arg-type]
 
     def job(self, job: str) -> Job | None:
@@ -88,17 +88,17 @@ class DynamoJobs:
         arguments = {"TableName": self.tasks_table, "Item": _item(task), **swap_condition(task.revision)}
         if change is None:
             return put(self.client, f"task {task.id}", arguments)
-        writes = [{"Put": arguments}, {"Update": self._change(change)}]
+        writes = [{"Put": arguments}, {"Update": self.change(change)}]
         return not transact(self.client, f"task {task.id}", writes)  # type: ignore[arg-type]
 
     def add(self, tasks: Sequence[Task]) -> None:
         """Store those of the tasks that are not there yet."""
         for task in tasks:
-            put(self.client, f"task {task.id}", self._new(task))
+            put(self.client, f"task {task.id}", self.new(task))
 
     def bury(self, tombstone: Task) -> bool:
         """Put the tombstone where no task is stored; True if the task there is over now."""
-        if put(self.client, f"task {tombstone.id}", self._new(tombstone)):
+        if put(self.client, f"task {tombstone.id}", self.new(tombstone)):
             return True
         stored = self.task(tombstone.job, tombstone.number)
         return stored is not None and stored.is_over
@@ -139,16 +139,19 @@ class DynamoJobs:
         found = read(self.client, "tasks", self.tasks_table, [wire(key) for key in keys])
         return [_task(item) for item in found]
 
-    def _new(self, task: Task) -> dict[str, Any]:
+    def new(self, task: Task) -> dict[str, Any]:
+        """The put of a task that is not there yet."""
         return {"TableName": self.tasks_table, "Item": _item(task), **_absent("job")}
 
-    def _change(self, change: JobChange) -> dict[str, Any]:
+    def change(self, change: JobChange) -> dict[str, Any]:
+        """The update of a job that exists."""
         steps = {"tasks": change.tasks, "staging": change.staging, "unfinished": change.unfinished}
         adds = {name: step for name, step in steps.items() if step}
         adds |= {COUNT + name: count for name, count in change.counts.items() if count}
         sets = {
             "finished_at": stamp(change.finished_at) if change.finished_at else None,
             "error": change.error,
+            "sealed": change.sealed,
         }
         sets = {name: value for name, value in sets.items() if value is not None}
         names = {f"#{i}": name for i, name in enumerate([*adds, *sets])}

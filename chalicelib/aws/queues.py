@@ -1,4 +1,4 @@
-"""Messages to the doors: tasks to load, tables to commit."""
+"""Messages to the doors: tasks to load, tables to commit, sweeps to go on with."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,12 @@ BATCH = 10  # most that one call sends
 
 @dataclass(frozen=True, slots=True)
 class SqsQueue:
-    """The two queues behind discovery. A message names a task; everything else is looked up."""
+    """The queues behind the doors. A message names a task; everything else is looked up."""
 
     client: "SQSClient"
     tasks: str  # queue name
     commits: str  # queue name, FIFO
+    sweeps: str  # queue name
 
     def load(self, tasks: Sequence[Task]) -> None:
         """Ask for each task to be loaded."""
@@ -47,6 +48,11 @@ class SqsQueue:
                 for i, task in enumerate(tasks)
             ],
         )
+
+    def sweep(self, pipeline: str, name: str, *, delay: int = 0) -> None:
+        """Ask for a sweep's next turn, in `delay` seconds (at most 900)."""
+        body = json.dumps({"pipeline": pipeline, "name": name})
+        self._send(self.sweeps, [{"Id": "0", "MessageBody": body, "DelaySeconds": delay}])
 
     def _send(self, queue: str, entries: list["SendMessageBatchRequestEntryTypeDef"]) -> None:
         for batch in _batches(entries):

@@ -23,6 +23,10 @@ class _Destination(Spec):
     database: str = Field("tidegate", pattern=NAME, max_length=255)
     table: str = Field(pattern=NAME, max_length=255)
     mode: Literal["append"] = "append"
+    on_overwrite: Literal["ignore", "append"] = Field(
+        "append", description="What a new content of a loaded key does: nothing, or its rows come as well (W1)."
+    )
+    on_delete: Literal["keep"] = Field("keep", description="What the rows of a deleted object do (F43).")
     time_column: str | None = Field(None, description="The timestamp column to partition by (F83).")
     transform: Transform = Transform.NONE
     origin_columns: bool = Field(True, description="Add _bucket, _key, _identity and _loaded_at to every row (F79).")

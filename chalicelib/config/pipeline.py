@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from chalicelib.config.destination import Destination
+from chalicelib.config.schedule import Schedule
 from chalicelib.config.source import Source
 from chalicelib.config.spec import Spec
 
@@ -16,3 +17,4 @@ class Pipeline(Spec):
     connection: str = Field(pattern=NAME, max_length=100)
     source: Source = Field(alias="in")
     out: Destination
+    schedule: Schedule | None = None

@@ -1,5 +1,6 @@
 """Which objects to read: bucket, prefix, pattern."""
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
@@ -8,6 +9,8 @@ from pydantic import Field, field_validator
 
 from chalicelib.config.formats import Decoder, Parser
 from chalicelib.config.spec import Spec
+
+MAX_TASK_FILES = 500  # a task is one DynamoDB item of at most 400 KB
 
 
 @cache
@@ -23,15 +26,45 @@ class Source(Spec):
 
     type: Literal["s3"] = "s3"
     bucket: str = Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$")
+    path: str | None = Field(None, min_length=1, description="One exact key; wins over path_prefix (F23).")
     path_prefix: str = Field("", description="Literal start of the key; empty is the whole bucket (F18).")
     path_match_pattern: str | None = Field(
         None, description="RE2 pattern searched anywhere in the key (F20); linear time whatever is written."
     )
+    include: tuple[str, ...] = Field((), description="Globs, one of which the key must match: * ? ** (F21).")
+    exclude: tuple[str, ...] = Field((), description="Globs, none of which the key may match; they win (F21).")
+    suffix: tuple[str, ...] = Field((), description="Ends, one of which the key must have (F22).")
+    skip_glacier_objects: bool = Field(
+        False, description="true: an archived object is recorded and waits; false: it fails its job as well (F25)."
+    )
+    incremental: bool = Field(True, description="false: every sweep lists everything and keeps no cursor (F33).")
+    last_path: str | None = Field(None, description="The first sweep starts after this key (F30, F37).")
+    use_modified_time: bool = Field(False, description="Sweep by LastModified instead of by key (F32).")
+    last_modified_time: datetime | None = Field(
+        None,
+        description="The first sweep takes objects of this time and later; ISO-8601, UTC if no zone is told (F31).",
+    )
+    overlap: int = Field(
+        86_400, ge=0, description="Seconds that a sweep by time looks back, for objects that show late (F38, E5)."
+    )
+    total_file_count_limit: int | None = Field(None, gt=0, description="Objects of one sweep; the rest waits (F28).")
+    total_file_size_limit: int | None = Field(None, gt=0, description="Bytes of one sweep; the rest waits.")
     decoders: tuple[Decoder, ...] | None = Field(None, description="Left out: told by each object's first bytes.")
     parser: Parser
     min_task_size: int = Field(
         268_435_456, gt=0, description="Bytes that one task gathers at least, if there are (F29)."
     )
+    max_task_files: int = Field(MAX_TASK_FILES, gt=0, le=MAX_TASK_FILES, description="Objects that one task takes.")
+
+    @field_validator("suffix", mode="before")
+    @classmethod
+    def _one_or_many(cls, suffix: Any) -> Any:
+        return (suffix,) if isinstance(suffix, str) else suffix
+
+    @field_validator("last_modified_time")
+    @classmethod
+    def _in_utc(cls, time: datetime | None) -> datetime | None:
+        return time if time is None else (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
 
     @field_validator("path_match_pattern")
     @classmethod
@@ -45,6 +78,11 @@ class Source(Spec):
                     f"{pattern!r} is not an RE2 pattern ({reason}); look-around and back-references do not exist there"
                 ) from None
         return pattern
+
+    @property
+    def listed_prefix(self) -> str:
+        """The narrowest prefix that has all wanted keys."""
+        return self.path if self.path is not None else self.path_prefix
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ class JobKind(StrEnum):
 
     ARRIVAL = "arrival"
     RECOVERY = "recovery"
+    SWEEP = "sweep"
+    BACKFILL = "backfill"
 
 
 class JobState(StrEnum):
@@ -39,18 +41,20 @@ class Job:
     counts: Mapping[str, int] = field(default_factory=dict)  # objects by outcome or reason; rows, rejects, bytes
     finished_at: datetime | None = None
     error: str | None = None
+    sealed: bool = True  # no further task will come
+    sweep: str | None = None  # the sweep that it belongs to
 
     @property
     def state(self) -> JobState:
         """Running until the last task is over."""
-        if self.unfinished > 0:
+        if self.unfinished > 0 or not self.sealed:
             return JobState.RUNNING
         return JobState.FAILED if self.error else JobState.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class JobChange:
-    """What one task's transition adds to its job, in the same transaction."""
+    """What one task's or sweep's transition adds to its job, in the same transaction."""
 
     job: str
     tasks: int = 0
@@ -59,6 +63,7 @@ class JobChange:
     counts: Mapping[str, int] = field(default_factory=dict)
     finished_at: datetime | None = None
     error: str | None = None
+    sealed: bool | None = None
 
 
 def job_id(kind: JobKind, pipeline: str, cause: str) -> str:

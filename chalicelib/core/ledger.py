@@ -121,6 +121,7 @@ def claim(
     now: datetime,
     lease: timedelta,
     dead: Set[Owner] = frozenset(),
+    ignore_overwrites: bool = False,
 ) -> Verdict:
     """Who gets the object. `dead` are owners whose tasks are known to be over."""
     if entry is None:
@@ -130,6 +131,8 @@ def claim(
     if not entry.ref.same(ref):
         if ref.older(entry.ref):
             return Skipped(Reason.OUTDATED)
+        if ignore_overwrites and entry.state is State.COMMITTED:
+            return Skipped(Reason.OVERWRITE_IGNORED)
         return Won(_claimed(entry, ref, pipeline, owner, now, lease), write=True)
     wanted = entry.state is State.PENDING or (entry.state is State.REFUSED and entry.reason in RETRYABLE)
     if not wanted:

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from chalicelib.config.source import MAX_TASK_FILES
 from chalicelib.core.objects import ObjectRef
 
-MAX_OBJECTS = 500  # a task is one DynamoDB item of at most 400 KB …
-MAX_NAMES = 150_000  # … of which the keys, twice (members and outcomes), take this much each at most
+MAX_NAMES = 150_000  # bytes of keys: a task is one DynamoDB item of at most 400 KB, and names each key twice
 
 
-def plan(objects: Iterable[ObjectRef], *, min_task_size: int) -> Iterator[Sequence[ObjectRef]]:
+def plan(
+    objects: Iterable[ObjectRef], *, min_task_size: int, max_objects: int = MAX_TASK_FILES
+) -> Iterator[Sequence[ObjectRef]]:
     """Groups of objects, in the order given: each as small as it can be with at least `min_task_size` bytes.
 
-    A group also ends where its task document would outgrow what the store can hold (F29).
+    A group also ends at `max_objects`, and where its task document would outgrow what the store can hold (F29).
     """
     group: list[ObjectRef] = []
     size = names = 0
     for ref in objects:
         name = len(ref.key.encode()) + 200
-        if group and (len(group) == MAX_OBJECTS or names + name > MAX_NAMES):
+        if group and (len(group) == max_objects or names + name > MAX_NAMES):
             yield group
             group, size, names = [], 0, 0
         group.append(ref)

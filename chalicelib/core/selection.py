@@ -1,6 +1,10 @@
 """Which objects a pipeline wants, and the reason for each one refused."""
 
+import re
 from enum import StrEnum
+from functools import cache
+
+import re2
 
 from chalicelib.config.source import Source, compiled
 from chalicelib.core.objects import ObjectRef
@@ -9,8 +13,13 @@ from chalicelib.core.objects import ObjectRef
 class Reason(StrEnum):
     """Why an object's rows are not, or not yet, in the table (P2, F91)."""
 
+    OUTSIDE_PATH = "outside_path"
     OUTSIDE_PREFIX = "outside_prefix"
+    OUTSIDE_SUFFIX = "outside_suffix"
+    NOT_INCLUDED = "not_included"
+    EXCLUDED = "excluded"
     OUTSIDE_PATTERN = "outside_pattern"
+    OUTSIDE_WINDOW = "outside_window"
     EMPTY = "empty"
     FOLDER = "folder"
     ARCHIVED = "archived"
@@ -23,25 +32,59 @@ class Reason(StrEnum):
     STAGED_FILE_MISSING = "staged_file_missing"
     DUPLICATE = "duplicate"
     OUTDATED = "outdated"
+    OVERWRITE_IGNORED = "overwrite_ignored"
     HELD = "held"
 
 
-UNRECORDED = frozenset({Reason.OUTSIDE_PREFIX, Reason.OUTSIDE_PATTERN})
+UNRECORDED = frozenset(
+    {
+        Reason.OUTSIDE_PATH,
+        Reason.OUTSIDE_PREFIX,
+        Reason.OUTSIDE_SUFFIX,
+        Reason.NOT_INCLUDED,
+        Reason.EXCLUDED,
+        Reason.OUTSIDE_PATTERN,
+        Reason.OUTSIDE_WINDOW,
+    }
+)
 """Refusals that are counted but get no ledger entry: `explain` can recompute them from the pipeline alone."""
 
 RETRYABLE = frozenset({Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OVERWRITTEN})
 """Refusals that may pass: the same identity is wanted again when it shows up again (F35)."""
 
 
-def refusal(source: Source, ref: ObjectRef) -> Reason | None:
+def refusal(source: Source, ref: ObjectRef, *, archived: bool = False) -> Reason | None:
     """Why this source does not want the object, or None if it does.
 
     Filters on the key come first, so that an object nobody asked for is never judged by its size or class (F27).
     """
-    if not ref.key.startswith(source.path_prefix):
-        return Reason.OUTSIDE_PREFIX
-    if source.path_match_pattern is not None and compiled(source.path_match_pattern).search(ref.key) is None:
-        return Reason.OUTSIDE_PATTERN
+    refused = _outside(source, ref.key)
+    if refused is not None:
+        return refused
     if ref.size == 0:
         return Reason.FOLDER if ref.key.endswith("/") else Reason.EMPTY
+    return Reason.ARCHIVED if archived else None
+
+
+def _outside(source: Source, key: str) -> Reason | None:
+    if source.path is not None and key != source.path:
+        return Reason.OUTSIDE_PATH
+    if source.path is None and not key.startswith(source.path_prefix):
+        return Reason.OUTSIDE_PREFIX
+    if source.suffix and not key.endswith(source.suffix):
+        return Reason.OUTSIDE_SUFFIX
+    if source.include and not any(compiled(glob(each)).search(key) for each in source.include):
+        return Reason.NOT_INCLUDED
+    if any(compiled(glob(each)).search(key) for each in source.exclude):
+        return Reason.EXCLUDED
+    if source.path_match_pattern is not None and compiled(source.path_match_pattern).search(key) is None:
+        return Reason.OUTSIDE_PATTERN
     return None
+
+
+@cache
+def glob(pattern: str) -> str:
+    """A glob over the whole key as an RE2 pattern: `*` and `?` stay between slashes, `**` crosses them."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    meanings = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "(?s)^" + "".join(meanings.get(part) or re2.escape(part) for part in parts) + "$"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.ledger import Contested, Entry, Owner, Skipped, Verdict, Won
 from chalicelib.core.objects import ObjectRef
@@ -31,7 +32,7 @@ class Claims:
     jobs: Jobs
     lease: timedelta
 
-    def take(self, pipeline: str, wanted: Mapping[Owner, Sequence[ObjectRef]], *, now: datetime) -> Claimed:
+    def take(self, pipeline: Pipeline, wanted: Mapping[Owner, Sequence[ObjectRef]], *, now: datetime) -> Claimed:
         """Claim each object for the task that is to load it; safe to repeat with the same arguments.
 
         An expired claim is taken over only after its task was found to be over, or was buried (protocol, step 3).
@@ -41,21 +42,32 @@ class Claims:
         for _ in range(ROUNDS):
             verdicts = self._verdicts(pipeline, turn.undecided, now, dead)
             contested = {verdict.owner for verdict in verdicts.values() if isinstance(verdict, Contested)}
-            dead |= {owner for owner in contested if self._is_over(owner, pipeline, now)}
+            dead |= {owner for owner in contested if self._is_over(owner, pipeline.name, now)}
             verdicts = {key: _resolved(verdict, dead) for key, verdict in verdicts.items()}
             writes = [entry for entry in map(_write, verdicts.values()) if entry is not None]
             lost = self.ledger.swap(writes) if writes else frozenset[str]()
             turn.settle({key: verdict for key, verdict in verdicts.items() if key not in lost})
             if not turn.undecided:
                 return Claimed(turn.won, turn.skipped)
-        raise Throttled(f"{len(turn.undecided)} objects changed hands {ROUNDS} times", where=f"ledger of {pipeline}")
+        raise Throttled(
+            f"{len(turn.undecided)} objects changed hands {ROUNDS} times", where=f"ledger of {pipeline.name}"
+        )
 
     def _verdicts(
-        self, pipeline: str, undecided: Mapping[str, tuple[Owner, ObjectRef]], now: datetime, dead: Set[Owner]
+        self, pipeline: Pipeline, undecided: Mapping[str, tuple[Owner, ObjectRef]], now: datetime, dead: Set[Owner]
     ) -> dict[str, Verdict]:
-        entries = self.ledger.get(pipeline, undecided.keys())
+        entries = self.ledger.get(pipeline.name, undecided.keys())
         return {
-            key: rules.claim(entries.get(key), ref, pipeline, owner, now=now, lease=self.lease, dead=dead)
+            key: rules.claim(
+                entries.get(key),
+                ref,
+                pipeline.name,
+                owner,
+                now=now,
+                lease=self.lease,
+                dead=dead,
+                ignore_overwrites=pipeline.out.on_overwrite == "ignore",
+            )
             for key, (owner, ref) in undecided.items()
         }
 

@@ -19,9 +19,9 @@ from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.planning import plan
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.tasks import Task, TaskState
-from chalicelib.errors import SourceUnavailable
 from chalicelib.flows.claim import Claimed, Claims, rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
+from chalicelib.flows.refuse import record
 
 MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
 
@@ -65,11 +65,11 @@ class Discover:
         """Give every wanted object to a task of the job that `cause` stands for, and record every refusal."""
         now = self.now()
         latest, outdated = _latest(refs)
-        refused = {ref.key: reason for ref in latest if (reason := refusal(pipeline.source, ref)) is not None}
-        self._record(pipeline.name, [ref for ref in latest if ref.key in refused], refused, now)
+        refused = {ref: reason for ref in latest if (reason := refusal(pipeline.source, ref)) is not None}
+        record(self.ledger, pipeline.name, refused, now=now)
         counts = Counter(refused.values()) + Counter({Reason.OUTDATED: outdated})
         self.metrics.count("ObjectsSeen", len(refs), pipeline=pipeline.name)
-        wanted = [ref for ref in latest if ref.key not in refused]
+        wanted = [ref for ref in latest if ref not in refused]
         self._take(pipeline, kind, job_id(kind, pipeline.name, cause), wanted, counts, now)
 
     def resume(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> None:
@@ -86,24 +86,16 @@ class Discover:
         refused: Counter[Reason],
         now: datetime,
     ) -> None:
-        groups = list(plan(wanted, min_task_size=pipeline.source.min_task_size))
+        source = pipeline.source
+        groups = list(plan(wanted, min_task_size=source.min_task_size, max_objects=source.max_task_files))
         for part in range(0, max(1, len(groups)), MAX_TASKS):
             name = job if part == 0 else f"{job}.{part}"
             owners = {Owner(name, number): group for number, group in enumerate(groups[part : part + MAX_TASKS])}
-            claimed = Claims(self.ledger, self.jobs, self.lease).take(pipeline.name, owners, now=now)
+            claimed = Claims(self.ledger, self.jobs, self.lease).take(pipeline, owners, now=now)
             counts = (refused if part == 0 else Counter[Reason]()) + Counter(claimed.skipped.values())
             for reason, count in counts.items():
                 self.metrics.count("ObjectsRefused", count, pipeline=pipeline.name, reason=reason)
             self._send(pipeline, kind, name, claimed, counts, now)
-
-    def _record(self, pipeline: str, refs: Sequence[ObjectRef], reasons: Mapping[str, Reason], now: datetime) -> None:
-        recorded = [ref for ref in refs if reasons[ref.key] not in UNRECORDED]
-        if not recorded:
-            return
-        known = self.ledger.get(pipeline, [ref.key for ref in recorded])
-        entries = [rules.refuse(known.get(ref.key), ref, pipeline, reasons[ref.key], now=now) for ref in recorded]
-        if self.ledger.swap([entry for entry in entries if entry is not None]):
-            raise SourceUnavailable("somebody else wrote the same entries", where=f"ledger of {pipeline}")
 
     def _send(
         self,

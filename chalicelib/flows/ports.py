@@ -8,9 +8,12 @@ from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
+from chalicelib.core.cursors import Cursor
 from chalicelib.core.jobs import Job, JobChange
 from chalicelib.core.ledger import Entry, State
+from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.sweeps import Stored, Sweep
 from chalicelib.core.tasks import StagedFile, Task
 
 if TYPE_CHECKING:
@@ -55,11 +58,52 @@ class Ledger(Protocol):
         """Pending entries, and claimed ones whose lease ended before `due`; may lag behind by moments."""
         ...
 
+    def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
+        """The entries from one key to another, both included, in key order; may lag behind by moments."""
+        ...
+
     def entries(
         self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100
     ) -> Sequence[Entry]:
         """Entries in key order, of one state if one is named."""
         ...
+
+
+class Cursors(Protocol):
+    """Where each pipeline's next listing may start."""
+
+    def get(self, pipeline: str) -> Cursor: ...
+    def swap(self, cursor: Cursor) -> bool: ...
+
+
+class Sweeps(Protocol):
+    """Sweeps in progress, and the last ones done."""
+
+    def get(self, pipeline: str, name: str) -> Sweep | None: ...
+    def all(self, pipeline: str) -> Sequence[Sweep]: ...
+    def swap(self, sweep: Sweep) -> bool: ...
+    def advance(self, sweep: Sweep, tasks: Sequence[Task], change: JobChange) -> Stored:
+        """Store the sweep, its new tasks and what they change in its job, or nothing."""
+        ...
+
+    def due(self, now: datetime, *, limit: int) -> Sequence[Sweep]:
+        """Sweeps that are not over although their time has come; may lag behind by moments."""
+        ...
+
+
+class Listing(Protocol):
+    """What customers' buckets hold, a page at a time."""
+
+    def page(
+        self,
+        grant: Grant,
+        bucket: str,
+        prefix: str,
+        *,
+        start_after: str = "",
+        until: str | None = None,
+        limit: int = 1000,
+    ) -> Page: ...
 
 
 class Jobs(Protocol):
@@ -98,10 +142,13 @@ class Jobs(Protocol):
 
 
 class Queue(Protocol):
-    """Messages to the doors that load and commit."""
+    """Messages to the doors that load, commit and sweep."""
 
     def load(self, tasks: Sequence[Task]) -> None: ...
     def commit(self, tasks: Sequence[Task]) -> None: ...
+    def sweep(self, pipeline: str, name: str, *, delay: int = 0) -> None:
+        """Ask for a sweep's next turn, in `delay` seconds."""
+        ...
 
 
 class Body(Protocol):

@@ -168,7 +168,7 @@ def test_a_document_comes_back_from_yaml_as_it_was(document: dict[str, Any]) -> 
         ("in.parser.delimitr", "did you mean delimiter?"),
         ("out.tabel", "did you mean table?"),
         ("in.parser.columns.0.typ", "did you mean type?"),
-        ("in.wholly_unlike", "known here: bucket, decoders, min_task_size, parser, path_match_pattern"),
+        ("in.wholly_unlike", "known here: bucket, decoders, exclude, include"),
     ],
 )
 def test_an_unknown_key_is_refused_with_what_may_be_meant(path: str, hint: str) -> None:

@@ -13,8 +13,9 @@ from chalicelib.aws.errors import error_for
 from chalicelib.aws.jobs import _item
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.destination import Parquet
+from chalicelib.config.source import MAX_TASK_FILES
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.planning import MAX_NAMES, MAX_OBJECTS, plan
+from chalicelib.core.planning import MAX_NAMES, plan
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, StagedFile, Task, TaskState, Upload
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_only_the_last_task_or_a_full_one_is_too_small(refs: list[ObjectRef], mi
     groups = list(plan(refs, min_task_size=min_task_size))
     for group, following in pairwise(groups):
         names = sum(len(ref.key.encode()) + 200 for ref in (*group, following[0]))
-        full = len(group) == MAX_OBJECTS or names > MAX_NAMES
+        full = len(group) == MAX_TASK_FILES or names > MAX_NAMES
         assert full or sum(ref.size for ref in group) >= min_task_size
 
 

@@ -1,11 +1,12 @@
 """Customers' buckets in memory. Objects can be overwritten, deleted, archived, denied and broken at any moment."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import md5
 
 from chalicelib.core.connections import Grant
+from chalicelib.core.listing import Listed, Page
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
     AccessDenied,
@@ -31,10 +32,13 @@ class FakeBuckets:
     contents: dict[ObjectRef, bytes] = field(default_factory=dict)
     versioned: dict[str, bool] = field(default_factory=dict)  # every bucket there is
     archived: set[Place] = field(default_factory=set)
+    restored: set[Place] = field(default_factory=set)  # of the archived ones
+    hidden: dict[Place, datetime] = field(default_factory=dict)  # until when nothing is there
     denied: set[str] = field(default_factory=set)  # buckets
     refused: set[str] = field(default_factory=set)  # names of connections whose role cannot be assumed
     broken: dict[Place, int] = field(default_factory=dict)  # bytes after which the network fails
     opened: list[tuple[Grant, ObjectRef, str]] = field(default_factory=list)
+    listings: int = 0  # calls of `page`
 
     def create(self, bucket: str, *, versioned: bool = False) -> None:
         self.versioned[bucket] = versioned
@@ -44,6 +48,9 @@ class FakeBuckets:
         version = f"v{len(self.contents)}" if self.versioned.setdefault(bucket, False) else None
         etag = md5(data, usedforsecurity=False).hexdigest()
         ref = ObjectRef(bucket, key, etag, len(data), self.now, version, sequencer=f"{len(self.contents):016X}")
+        self.archived.discard((bucket, key))
+        self.restored.discard((bucket, key))
+        self.hidden.pop((bucket, key), None)
         self.latest[bucket, key] = ref
         self.contents[ref] = data
         return ref
@@ -54,6 +61,15 @@ class FakeBuckets:
 
     def archive(self, ref: ObjectRef) -> None:
         self.archived.add((ref.bucket, ref.key))
+        self.restored.discard((ref.bucket, ref.key))
+
+    def restore(self, ref: ObjectRef) -> None:
+        """A readable copy is there from now on; the class stays what it was (E11)."""
+        self.restored.add((ref.bucket, ref.key))
+
+    def hide(self, ref: ObjectRef, until: datetime) -> None:
+        """A multipart upload that began when `ref` was put and ends at `until`: its date is that of its start (E5)."""
+        self.hidden[ref.bucket, ref.key] = until
 
     def deny(self, bucket: str) -> None:
         self.denied.add(bucket)
@@ -63,6 +79,35 @@ class FakeBuckets:
         if grant.connection.name in self.refused:
             raise RoleNotAssumable("refused", where=grant.connection.role)
         return FakeBody(self, ref)
+
+    def page(
+        self,
+        grant: Grant,
+        bucket: str,
+        prefix: str,
+        *,
+        start_after: str = "",
+        until: str | None = None,
+        limit: int = 1000,
+    ) -> Page:
+        """The latest objects, in whole seconds and without versions, as S3 lists them."""
+        self.listings += 1
+        where = f"s3://{bucket}/{prefix}"
+        if grant.connection.name in self.refused:
+            raise RoleNotAssumable("refused", where=grant.connection.role)
+        if bucket not in self.versioned:
+            raise BucketNotFound("refused", where=where)
+        if bucket in self.denied:
+            raise AccessDenied("refused", where=where)
+        keys = [key for there, key in self.latest if there == bucket and self._visible((bucket, key))]
+        after = [key for key in keys if key.startswith(prefix) and key.encode() > start_after.encode()]
+        after.sort(key=str.encode)
+        found = [key for key in after[:limit] if until is None or key.encode() < until.encode()]
+        objects = tuple(self._listed((bucket, key)) for key in found)
+        return Page(objects, found[-1] if len(found) == limit < len(after) else None)
+
+    def probe(self, grant: Grant, bucket: str, prefix: str) -> None:
+        self.page(grant, bucket, prefix, limit=1)
 
     def range(self, ref: ObjectRef, start: int) -> bytes:
         """Up to `part` bytes of exactly this identity, now."""
@@ -74,15 +119,26 @@ class FakeBuckets:
             raise SourceUnavailable("broken", where=str(ref))
         return self._content(ref)[start:end]
 
+    def _visible(self, place: Place) -> bool:
+        return self.now >= self.hidden.get(place, self.now)
+
+    def _listed(self, place: Place) -> Listed:
+        ref = self.latest[place]
+        seconds = ref.created_at.replace(microsecond=0)
+        storage = "GLACIER" if place in self.archived else "STANDARD"
+        shown = replace(ref, created_at=seconds, version_id=None, sequencer=None)
+        return Listed(shown, storage, place in self.archived & self.restored)
+
     def _refusal(self, ref: ObjectRef) -> type[TidegateError] | None:
-        latest = self.latest.get((ref.bucket, ref.key))
+        place = (ref.bucket, ref.key)
+        latest = self.latest.get(place) if self._visible(place) else None
         checks: tuple[tuple[type[TidegateError], bool], ...] = (
             (BucketNotFound, ref.bucket not in self.versioned),
             (AccessDenied, ref.bucket in self.denied),
             (ObjectMissing, latest is None and ref.version_id is None),
             (ObjectChanged, latest is not None and ref.version_id is None and latest.etag != ref.etag),
             (ObjectMissing, all(not ref.same(kept) for kept in self.contents)),
-            (ObjectArchived, (ref.bucket, ref.key) in self.archived),
+            (ObjectArchived, place in self.archived - self.restored),
         )
         return next((error for error, holds in checks if holds), None)
 

@@ -41,6 +41,14 @@ class FakeLedger:
         ]
         return sorted(found, key=lambda entry: str(entry.lease_until))[:limit]
 
+    def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
+        found = [
+            entry
+            for (name, key), entry in self.stored.items()
+            if name == pipeline and first.encode() <= key.encode() <= last.encode()
+        ]
+        return sorted(found, key=lambda entry: entry.key.encode())
+
     def entries(
         self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100
     ) -> Sequence[Entry]:
@@ -83,7 +91,7 @@ class FakeJobs:
             return False
         self.stored[task.job, task.number] = task
         if change:
-            self.jobs[change.job] = _changed(self.jobs[change.job], change)
+            self.jobs[change.job] = changed(self.jobs[change.job], change)
         return True
 
     def add(self, tasks: Sequence[Task]) -> None:
@@ -102,7 +110,7 @@ class FakeJobs:
         return sorted(found, key=lambda task: task.due_at)[:limit]
 
 
-def _changed(job: Job, change: JobChange) -> Job:
+def changed(job: Job, change: JobChange) -> Job:
     counts = {name: job.counts.get(name, 0) + change.counts.get(name, 0) for name in {*job.counts, *change.counts}}
     return replace(
         job,
@@ -112,6 +120,7 @@ def _changed(job: Job, change: JobChange) -> Job:
         counts=counts,
         finished_at=change.finished_at or job.finished_at,
         error=change.error or job.error,
+        sealed=job.sealed if change.sealed is None else change.sealed,
     )
 
 

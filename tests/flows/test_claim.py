@@ -13,7 +13,7 @@ from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Task, TaskState, tombstone
 from chalicelib.errors import Throttled
 from chalicelib.flows.claim import ROUNDS, Claimed, Claims, rewrite
-from tests.examples import START
+from tests.examples import START, pipeline
 from tests.fakes.stores import FakeJobs, FakeLedger
 
 LEASE = timedelta(minutes=2)
@@ -71,7 +71,7 @@ def jobs(*tasks: Task) -> CountingJobs:
 
 def take(store: FakeLedger, stored: FakeJobs | None = None, *refs: ObjectRef, owner: Owner = MINE) -> Claimed:
     claims = Claims(store, stored or FakeJobs(), LEASE)
-    return claims.take("p", {owner: refs or (ref(),)}, now=START)
+    return claims.take(pipeline("p"), {owner: refs or (ref(),)}, now=START)
 
 
 def test_what_nobody_has_is_won_and_a_repetition_wins_it_again() -> None:
@@ -84,12 +84,14 @@ def test_what_nobody_has_is_won_and_a_repetition_wins_it_again() -> None:
 
 
 def test_nothing_is_asked_for_nothing() -> None:
-    assert Claims(ledger(), FakeJobs(), LEASE).take("p", {}, now=START) == Claimed({}, {})
+    assert Claims(ledger(), FakeJobs(), LEASE).take(pipeline("p"), {}, now=START) == Claimed({}, {})
 
 
 def test_objects_go_to_the_tasks_that_asked_for_them() -> None:
     second = Owner("j1", 1)
-    claimed = Claims(ledger(), FakeJobs(), LEASE).take("p", {MINE: [ref("a")], second: [ref("b"), ref("c")]}, now=START)
+    claimed = Claims(ledger(), FakeJobs(), LEASE).take(
+        pipeline("p"), {MINE: [ref("a")], second: [ref("b"), ref("c")]}, now=START
+    )
     assert claimed.won == {MINE: [ref("a")], second: [ref("b"), ref("c")]}
 
 

@@ -132,7 +132,7 @@ def test_one_tables_error_leaves_the_other_tables_tasks_alone() -> None:
         world.load.task(*hint)
     sick = WatchedTable(files=world.table.files, before=[AccessDenied("no", where="travel.flights")])
     tables = {"flights": sick, "other": world.table}
-    commit = Commit(world.ledger, world.jobs, lambda out: tables[out.table], world.metrics, world.clock)
+    commit = Commit(world.ledger, world.jobs, world.queue, lambda out: tables[out.table], world.metrics, world.clock)
     failed = commit.tasks(world.queue.commits)
     assert [world.jobs.stored[hint].pipeline for hint in failed] == ["flights"]
     assert (world.state("in/a.csv"), world.state("in/a.csv", "beside")) == ("claimed", "committed")
@@ -211,7 +211,7 @@ def test_the_commit_of_a_task_without_files_needs_no_table() -> None:
     def no_table(_: Any) -> Any:
         raise AssertionError("no table was asked for")
 
-    commit = Commit(world.ledger, world.jobs, no_table, world.metrics, world.clock)
+    commit = Commit(world.ledger, world.jobs, world.queue, no_table, world.metrics, world.clock)
     assert commit.tasks(world.queue.commits) == {}
     assert states(world) == {TaskState.COMMITTED}
 

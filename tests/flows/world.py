@@ -14,11 +14,13 @@ from chalicelib.flows.commit import Commit
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.load import Load
 from chalicelib.flows.recover import Recover
+from chalicelib.flows.sweep import Sweeping
 from tests.examples import BUCKET, START, grant, pipeline
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.destination import FakeRejects, FakeTable
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines
+from tests.fakes.sweeps import FakeCursors, FakeSweeps
 
 LEASE = timedelta(minutes=2)
 
@@ -76,12 +78,16 @@ class World:
     table: FakeTable = field(default_factory=FakeTable)
     rejects: FakeRejects = field(default_factory=FakeRejects)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    cursors: FakeCursors = field(default_factory=FakeCursors)
+    sweeps: FakeSweeps = field(init=False)
     arrivals: list[tuple[str, str]] = field(default_factory=list)
+    listing: Any = None  # stands in for the buckets while they are listed
     reading: Any = None  # stands in for the buckets while they are read
     refused: list[tuple[str, str]] = field(default_factory=list)  # arrivals that ended in the dead-letter queue
     _ids: Any = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        self.sweeps = FakeSweeps(self.jobs)
         self.pipelines.put(pipeline())
         self.connections.add(grant())
 
@@ -125,7 +131,29 @@ class World:
     def commit(self) -> Commit:
         wrap = self.faults.wrap
         table = wrap(self.table)
-        return Commit(wrap(self.ledger), wrap(self.jobs), lambda _: table, self.metrics, self.clock)
+        return Commit(wrap(self.ledger), wrap(self.jobs), wrap(self.queue), lambda _: table, self.metrics, self.clock)
+
+    @property
+    def sweeping(self) -> Sweeping:
+        wrap = self.faults.wrap
+        return Sweeping(
+            pipelines=self.pipelines,
+            connections=self.connections,
+            listing=wrap(self.listing or self.buckets),
+            ledger=wrap(self.ledger),
+            jobs=wrap(self.jobs),
+            sweeps=wrap(self.sweeps),
+            cursors=wrap(self.cursors),
+            queue=wrap(self.queue),
+            metrics=self.metrics,
+            now=self.clock,
+            lease=LEASE,
+            budget=timedelta(minutes=5),
+        )
+
+    def sweep(self, *, full: bool = False, name: str = "flights") -> bool:
+        """Trigger the scheduled sweep for this moment's session."""
+        return self.sweeping.trigger(self.pipelines.stored[name], self.now, full=full)
 
     @property
     def recover(self) -> Recover:
@@ -151,13 +179,15 @@ class World:
         for _ in range(rounds):
             self._deliver(tries)
             self._tick()
-            if not (self.arrivals or self.queue.loads or self.queue.commits or self._unfinished()):
+            if not (self.arrivals or self.queue.loads or self.queue.commits or self.queue.sweeps or self._unfinished()):
                 return
             self.now += timedelta(minutes=1)
 
     def _unfinished(self) -> bool:
-        return any(not task.is_over for task in self.jobs.stored.values()) or any(
-            entry.state in ("claimed", "pending") for entry in self.ledger.stored.values()
+        return (
+            any(not task.is_over for task in self.jobs.stored.values())
+            or any(entry.state in ("claimed", "pending") for entry in self.ledger.stored.values())
+            or any(not sweep.is_over for sweep in self.sweeps.stored.values())
         )
 
     def discover_all(self) -> None:
@@ -176,6 +206,10 @@ class World:
         for hint in loads:
             if not self._survives(lambda h=hint: self.load.task(*h)):
                 self.queue.loads.append(hint)
+        sweeps, self.queue.sweeps[:] = list(self.queue.sweeps), []
+        for turn in sweeps:
+            if not self._survives(lambda t=turn: self.sweeping.turn(*t)):
+                self.queue.sweeps.append(turn)
         commits, self.queue.commits[:] = list(self.queue.commits), []
         if commits:
             failed: list[Any] = []
@@ -185,6 +219,7 @@ class World:
 
     def _tick(self) -> None:
         self._survives(lambda: self.recover.tick())
+        self._survives(lambda: self.sweeping.tick())
 
     def _survives(self, action: Callable[[], Any]) -> bool:
         try:

@@ -1,0 +1,24 @@
+"""Refusals to the ledger: what is not loaded is remembered with its reason (P2)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from chalicelib.core import ledger as rules
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.selection import UNRECORDED, Reason
+from chalicelib.errors import SourceUnavailable
+from chalicelib.flows.ports import Ledger
+
+
+def record(ledger: Ledger, pipeline: str, refused: Mapping[ObjectRef, Reason], *, now: datetime) -> None:
+    """Remember each refusal that cannot be recomputed from the pipeline alone.
+
+    Raises SourceUnavailable if somebody else wrote the same entries; the message or turn comes again.
+    """
+    wanted = {ref: reason for ref, reason in refused.items() if reason not in UNRECORDED}
+    if not wanted:
+        return
+    known = ledger.get(pipeline, [ref.key for ref in wanted])
+    entries = [rules.refuse(known.get(ref.key), ref, pipeline, reason, now=now) for ref, reason in wanted.items()]
+    if ledger.swap([entry for entry in entries if entry is not None]):
+        raise SourceUnavailable("somebody else wrote the same entries", where=f"ledger of {pipeline}")

@@ -1,0 +1,394 @@
+"""A listing to claimed objects and queued tasks: the second and third way in, on the same ledger as the first.
+
+A sweep works in turns. Each turn lists from where the last one stopped, and stores each task together with the place
+that the listing has reached; when its time is up it hands itself on by a message. Whatever dies, the next turn lists
+a little again, meets its own claims, and goes on. When the listing has ended and all tasks are over, the cursor moves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core import cursors, sweeps
+from chalicelib.core.connections import Grant
+from chalicelib.core.jobs import Job, JobChange, JobKind, job_id
+from chalicelib.core.ledger import Entry, Owner, State
+from chalicelib.core.listing import Listed
+from chalicelib.core.objects import ObjectRef
+from chalicelib.core.planning import plan
+from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, refusal
+from chalicelib.core.sweeps import BACKFILL, SCHEDULED, Bounds, Step, Stored, Sweep, SweepState, Walk
+from chalicelib.core.tasks import Task, TaskState
+from chalicelib.errors import ConfigError, LeaseLost
+from chalicelib.flows.claim import Claims
+from chalicelib.flows.ports import Connections, Cursors, Jobs, Ledger, Listing, Metrics, Pipelines, Queue, Sweeps
+from chalicelib.flows.refuse import record
+
+SAVE_PAGES = 20  # pages without a task after which the place is stored all the same
+LOOK_AGAIN = timedelta(minutes=1)
+THROTTLED_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeping:
+    """Starts sweeps and gives them their turns."""
+
+    pipelines: Pipelines
+    connections: Connections
+    listing: Listing
+    ledger: Ledger
+    jobs: Jobs
+    sweeps: Sweeps
+    cursors: Cursors
+    queue: Queue
+    metrics: Metrics
+    now: Callable[[], datetime]
+    lease: timedelta  # of claims, and of a turn between two steps
+    budget: timedelta  # of one turn; shorter than the function may run
+
+    def trigger(self, pipeline: Pipeline, session: datetime, *, full: bool = False) -> bool:
+        """Start the pipeline's sweep for this session; False if another one runs. Twice is the same as once."""
+        known = self.sweeps.get(pipeline.name, SCHEDULED)
+        fresh = self._scheduled(pipeline, session, full=full)
+        if known is not None and known.job == fresh.job:
+            if not known.is_over:
+                self.queue.sweep(pipeline.name, SCHEDULED)
+            return True
+        return self._start(known, fresh, JobKind.SWEEP)
+
+    def backfill(
+        self, pipeline: Pipeline, name: str, bounds: Bounds, *, max_concurrent_tasks: int | None = None
+    ) -> Sweep:
+        """Start a backfill; a name is used once, and a cancelled one is resumed under its own.
+
+        Raises ConfigError if the name is taken.
+        """
+        known = self.sweeps.get(pipeline.name, BACKFILL + name)
+        if known is not None:
+            resumed = sweeps.resume(known, now=self.now())
+            if resumed is None or not self.sweeps.swap(resumed):
+                raise ConfigError(
+                    f"it is {known.state}",
+                    where=f"backfill {name} of {pipeline.name}",
+                    remedy="Choose another name; loading again what is loaded already is never done twice",
+                )
+            self.queue.sweep(pipeline.name, resumed.name)
+            return resumed
+        fresh = self._backfill(pipeline, name, bounds, max_concurrent_tasks)
+        self._start(None, fresh, JobKind.BACKFILL)
+        return fresh
+
+    def cancel(self, pipeline: str, name: str) -> bool:
+        """Stop listing; what is queued is still loaded. False if there is nothing to stop."""
+        known = self.sweeps.get(pipeline, name)
+        cancelled = sweeps.cancel(known) if known is not None else None
+        if cancelled is None:
+            return False
+        return self.sweeps.advance(cancelled, [], JobChange(cancelled.job, sealed=True)) is Stored.DONE
+
+    def turn(self, pipeline: str, name: str) -> None:
+        """One message's worth: list on, or move the cursor once all tasks are over."""
+        known = self.sweeps.get(pipeline, name)
+        sweep = sweeps.begin(known, now=self.now(), lease=self.lease) if known is not None else None
+        if sweep is None or not self.sweeps.swap(sweep):
+            return
+        document = self.pipelines.get(pipeline)
+        grant = self.connections.get(document.connection) if document is not None else None
+        if document is None or grant is None:
+            self._fail(sweep, "its pipeline or connection was deleted")
+            return
+        try:
+            _Turn(self, document, grant, sweep).run()
+        except LeaseLost:
+            return  # whoever has the turn now goes on
+        except ConfigError as error:
+            self._fail(self.sweeps.get(pipeline, name) or sweep, str(error))
+
+    def tick(self) -> None:
+        """Give a turn to every sweep that stands still."""
+        for sweep in self.sweeps.due(self.now(), limit=100):
+            self.queue.sweep(sweep.pipeline, sweep.name)
+
+    def _fail(self, sweep: Sweep, error: str) -> None:
+        cancelled = sweeps.cancel(sweep, error=error)
+        if cancelled is not None:
+            self.sweeps.advance(cancelled, [], JobChange(sweep.job, sealed=True, error=error, finished_at=self.now()))
+
+    def _start(self, known: Sweep | None, fresh: Sweep, kind: JobKind) -> bool:
+        sweep = sweeps.successor(known, fresh)
+        if sweep is None:
+            self.metrics.count("SweepsSkipped", 1, pipeline=fresh.pipeline)
+            return False
+        job = Job(
+            id=fresh.job,
+            kind=kind,
+            pipeline=fresh.pipeline,
+            created_at=fresh.started_at,
+            tasks=0,
+            staging=0,
+            unfinished=0,
+            sealed=False,
+            sweep=fresh.name,
+        )
+        self.jobs.start(job, [])
+        started = self.sweeps.swap(sweep)
+        if started:
+            self.queue.sweep(fresh.pipeline, fresh.name)
+        return started
+
+    def _scheduled(self, pipeline: Pipeline, session: datetime, *, full: bool) -> Sweep:
+        source, now = pipeline.source, self.now()
+        cursor = cursors.start(source, self.cursors.get(pipeline.name))
+        walk = Walk.TIME if source.use_modified_time else Walk.PATH
+        walk = Walk.FULL if full or not source.incremental or source.path is not None else walk
+        return Sweep(
+            pipeline=pipeline.name,
+            name=SCHEDULED,
+            job=job_id(JobKind.SWEEP, pipeline.name, f"{session.isoformat()} {full}"),
+            walk=walk,
+            state=SweepState.RUNNING,
+            prefix=source.listed_prefix,
+            started_at=now,
+            due_at=now,
+            position=(cursor.last_path or "") if walk is Walk.PATH else "",
+            modified_after=cursor.last_modified_time if walk is Walk.TIME else None,
+            modified_before=now if walk is Walk.TIME else None,
+        )
+
+    def _backfill(self, pipeline: Pipeline, name: str, bounds: Bounds, at_once: int | None) -> Sweep:
+        now = self.now()
+        return Sweep(
+            pipeline=pipeline.name,
+            name=BACKFILL + name,
+            job=job_id(JobKind.BACKFILL, pipeline.name, name),
+            walk=Walk.RANGE,
+            state=SweepState.RUNNING,
+            prefix=max(pipeline.source.listed_prefix, bounds.prefix, key=len),
+            started_at=now,
+            due_at=now,
+            position=bounds.start_after,
+            until=bounds.end_at,
+            modified_after=bounds.modified_after,
+            modified_before=bounds.modified_before,
+            max_concurrent_tasks=at_once,
+        )
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One turn of one sweep: what was listed and is not in a task yet."""
+
+    flow: Sweeping
+    pipeline: Pipeline
+    grant: Grant
+    sweep: Sweep
+    waiting: list[ObjectRef] = field(default_factory=list)  # wanted, for the next task
+    listed_to: str = ""
+    seen: int = 0
+    pages: int = 0
+    matched: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """List until the end, a limit, or until the time is up."""
+        if self.sweep.state is SweepState.DRAINING:
+            self._drain()
+            return
+        self.listed_to = self.sweep.position
+        deadline = self.flow.now() + self.flow.budget
+        while True:
+            page = self.flow.listing.page(
+                self.grant,
+                self.pipeline.source.bucket,
+                self.sweep.prefix,
+                start_after=self.listed_to,
+                until=self.sweep.until,
+            )
+            self._take_in(page.objects)
+            self.listed_to = page.next_after or (page.objects[-1].ref.key if page.objects else self.listed_to)
+            self.pages += 1
+            ended = page.next_after is None
+            late = self.flow.now() >= deadline
+            cut = self._make_tasks(everything=ended or late)
+            if cut or (ended and not self.waiting):
+                self._end(cut=cut)
+                return
+            if late or self._throttled():
+                self._hand_on()
+                return
+
+    def _take_in(self, objects: Sequence[Listed]) -> None:
+        """Sort a page into refused, already loaded, and waiting."""
+        self.seen += len(objects)
+        wanted, refused = self._select(objects)
+        now = self.flow.now()
+        if refused:
+            record(self.flow.ledger, self.pipeline.name, refused, now=now)
+            self._note_archives(refused)
+        known: dict[str, Entry] = {}
+        if wanted and self.sweep.walk in (Walk.FULL, Walk.RANGE):
+            span = self.flow.ledger.span(self.pipeline.name, wanted[0].key, wanted[-1].key)
+            known = {entry.key: entry for entry in span}
+        self.waiting += [ref for ref in wanted if not _settled(known.get(ref.key), ref)]
+        self.matched += [ref.key for ref in wanted]
+
+    def _select(self, objects: Sequence[Listed]) -> tuple[list[ObjectRef], dict[ObjectRef, Reason]]:
+        wanted: list[ObjectRef] = []
+        refused: dict[ObjectRef, Reason] = {}
+        overlap = timedelta(seconds=self.pipeline.source.overlap) if self.sweep.walk is Walk.TIME else timedelta()
+        for listed in objects:
+            reason = refusal(self.pipeline.source, listed.ref, archived=listed.archived)
+            if reason in UNRECORDED or not sweeps.in_window(self.sweep, listed.ref, overlap):
+                continue
+            if reason is None:
+                wanted.append(listed.ref)
+            else:
+                refused[listed.ref] = reason
+        return wanted, refused
+
+    def _note_archives(self, refused: dict[ObjectRef, Reason]) -> None:
+        for reason in refused.values():
+            self.flow.metrics.count("ObjectsRefused", 1, pipeline=self.pipeline.name, reason=reason)
+        archived = next((ref for ref, reason in refused.items() if reason is Reason.ARCHIVED), None)
+        if archived is not None and not self.pipeline.source.skip_glacier_objects and self.sweep.error is None:
+            error = f"{archived} is archived; restore it, or set skip_glacier_objects: true"
+            self.sweep = replace(self.sweep, error=error)  # stored with the next step
+
+    def _make_tasks(self, *, everything: bool) -> bool:
+        """Tasks of what is waiting, the last one only if it is full or `everything`; True if a limit is reached.
+
+        What does not fit under `max_concurrent_tasks` stays waiting, and the next turn lists it again.
+        """
+        source = self.pipeline.source
+        while not self._throttled():
+            files, size = self.sweep.room(source)
+            if (files is not None and files <= 0) or (size is not None and size <= 0):
+                return True
+            most = min(source.max_task_files, files or source.max_task_files)
+            least = min(source.min_task_size, size or source.min_task_size)
+            groups = plan(self.waiting, min_task_size=least, max_objects=most)
+            group = next(groups, [])
+            full = len(group) == most or sum(ref.size for ref in group) >= least or len(group) < len(self.waiting)
+            if not group or not (full or everything):
+                if len(self.waiting) == 0 and self.pages >= SAVE_PAGES:
+                    self._store([], ())
+                return False
+            self.waiting = self.waiting[len(group) :]
+            self._claim(group)
+        return False
+
+    def _claim(self, group: Sequence[ObjectRef]) -> None:
+        """Claim a group for the sweep's next task and store it; a number that was buried is passed over."""
+        claims = Claims(self.flow.ledger, self.flow.jobs, self.flow.lease)
+        while True:
+            owner = Owner(self.sweep.job, self.sweep.next_task)
+            claimed = claims.take(self.pipeline, {owner: group}, now=self.flow.now())
+            won = tuple(claimed.won.get(owner, ()))
+            held = tuple(ref for ref in group if claimed.skipped.get(ref.key) is Reason.HELD)
+            if self._store(won, held):
+                return
+            self.sweep = replace(self.sweep, next_task=self.sweep.next_task + 1)
+
+    def _store(self, won: Sequence[ObjectRef], held: Sequence[ObjectRef]) -> bool:
+        """Store the place with the task; False if the task's number is taken. Raises LeaseLost."""
+        flow, now = self.flow, self.flow.now()
+        position = self._place()
+        away = {ref.key for ref in held}
+        matched = tuple(key for key in self.matched if key <= position and key not in away)
+        step = Step(position, self.seen, self.pages, matched, tuple(won), tuple(held))
+        after = sweeps.advance(self.sweep, step, task=bool(won), now=now, lease=flow.lease)
+        tasks = [self._task(won, now)] if won else []
+        change = JobChange(after.job, tasks=len(tasks), staging=len(tasks), unfinished=len(tasks))
+        stored = flow.sweeps.advance(after, tasks, change)
+        if stored is Stored.LOST:
+            raise LeaseLost("another turn has begun", where=f"sweep {after.name} of {after.pipeline}")
+        if stored is Stored.TASK_EXISTS:
+            return False
+        flow.metrics.count("ObjectsSeen", self.seen, pipeline=self.pipeline.name)
+        self.sweep, self.seen, self.pages = after, 0, 0
+        self.matched = [key for key in self.matched if key > position]
+        if tasks:
+            flow.queue.load(tasks)
+        return True
+
+    def _place(self) -> str:
+        """The last key that is decided once the group at hand is stored: all before the first that still waits."""
+        if not self.waiting:
+            return self.listed_to
+        first = self.waiting[0].key
+        return max((key for key in self.matched if key < first), default=self.sweep.position)
+
+    def _task(self, won: Sequence[ObjectRef], now: datetime) -> Task:
+        pipeline = self.pipeline
+        return Task(
+            self.sweep.job,
+            self.sweep.next_task,
+            pipeline.name,
+            pipeline.out.address,
+            tuple(won),
+            TaskState.PLANNED,
+            now + self.flow.lease,
+        )
+
+    def _throttled(self) -> bool:
+        if self.sweep.max_concurrent_tasks is None:
+            return False
+        job = self.flow.jobs.job(self.sweep.job)
+        return job is not None and job.staging >= self.sweep.max_concurrent_tasks
+
+    def _hand_on(self) -> None:
+        delay = THROTTLED_SECONDS if self._throttled() else 0
+        self._store([], ())
+        if self.flow.sweeps.swap(sweeps.pause(self.sweep, now=self.flow.now())):
+            self.flow.queue.sweep(self.sweep.pipeline, self.sweep.name, delay=delay)
+
+    def _end(self, *, cut: bool) -> None:
+        """The listing is over: seal the job, then see whether all tasks are over too."""
+        self._store([], ())
+        now = self.flow.now()
+        ended = sweeps.listed(self.sweep, cut=cut, now=now)
+        change = JobChange(ended.job, sealed=True, finished_at=now, error=self.sweep.error)
+        if self.flow.sweeps.advance(ended, [], change) is not Stored.DONE:
+            raise LeaseLost("another turn has begun", where=f"sweep {ended.name} of {ended.pipeline}")
+        self.sweep = ended
+        self._drain()
+
+    def _drain(self) -> None:
+        """Move the cursor once all tasks are over; before that, look again later (the commit sends word too)."""
+        flow, now = self.flow, self.flow.now()
+        job = flow.jobs.job(self.sweep.job)
+        if job is None or job.unfinished > 0:
+            flow.sweeps.swap(sweeps.wait(self.sweep, until=now + LOOK_AGAIN))
+            return
+        if self.sweep.walk is not Walk.RANGE and self.pipeline.source.incremental:
+            moved = cursors.after(flow.cursors.get(self.pipeline.name), self.sweep, self._undecided(), now=now)
+            if moved is not None and not flow.cursors.swap(moved):
+                flow.sweeps.swap(sweeps.wait(self.sweep, until=now))
+                return
+        flow.sweeps.swap(sweeps.done(self.sweep))
+
+    def _undecided(self) -> list[tuple[str, datetime]]:
+        """Objects of this sweep's tasks that were not loaded, for reasons that may pass."""
+        tasks = self.flow.jobs.tasks(self.sweep.job)
+        found: list[tuple[str, datetime]] = []
+        for task in tasks:
+            times = {member.key: member.created_at for member in task.members}
+            outcomes = task.staged.outcomes if task.staged else ()
+            found += [
+                (outcome.key, times[outcome.key])
+                for outcome in outcomes
+                if outcome.reason in RETRYABLE and outcome.reason != Reason.ARCHIVED
+            ]
+        return found
+
+
+def _settled(entry: Entry | None, ref: ObjectRef) -> bool:
+    """True if the ledger already has the last word on this identity: the cheap half of the merge.
+
+    What is claimed counts as settled while its lease runs; whatever is left to claiming is decided there.
+    """
+    if entry is None or not entry.ref.same(ref):
+        return False
+    if entry.state in (State.COMMITTED, State.FAILED):
+        return True
+    return entry.state is State.REFUSED and entry.reason not in RETRYABLE
