@@ -67,10 +67,22 @@ def commit(event: SQSEvent) -> Any:
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_, hint in hints.items() if hint in failed]}
 
 
+@app.on_sqs_message(queue="tidegate-sweeps", batch_size=1)
+def sweep(event: SQSEvent) -> Any:
+    """A listing goes on: find what nobody announced."""
+
+    def one(record: SQSRecord) -> None:
+        message = json.loads(record.body)
+        log.append_keys(pipeline=message["pipeline"], sweep=message["name"])
+        wiring.sweeping().turn(message["pipeline"], message["name"])
+
+    return _each(event, one)
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def tick(event: CloudWatchEvent) -> None:
-    """A minute has passed: set going again whatever a crash left behind."""
-    wiring.recover().tick()
+    """A minute has passed: start what is due, and set going again whatever a crash left behind."""
+    wiring.tick()
 
 
 def _task(body: str) -> tuple[str, int]:

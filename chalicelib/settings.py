@@ -19,6 +19,9 @@ class Settings(Spec):
     catalog_uri: str | None = Field(None, description="Address of a REST or SQL catalogue.")
     claim_lease: int = Field(120, gt=0, description="Seconds a claim holds before its task must be stored.")
     task_lease: int = Field(120, gt=0, description="Seconds a loading task holds; renewed while it moves.")
+    sweep_seconds: int = Field(
+        480, gt=0, description="Seconds that one turn of a sweep lists before it hands itself on."
+    )
     nudge_after: int = Field(60, gt=0, description="Seconds a staged task waits before the tick nudges its commit.")
     resend_after: int = Field(900, gt=0, description="Seconds between two sendings of a task by the tick.")
 

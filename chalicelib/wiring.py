@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
     from chalicelib.aws.connections import DynamoConnections
+    from chalicelib.aws.cursors import DynamoCursors
     from chalicelib.aws.jobs import DynamoJobs
     from chalicelib.aws.lake import S3Lake
     from chalicelib.aws.ledger import DynamoLedger
+    from chalicelib.aws.listing import Listing
     from chalicelib.aws.metrics import EmfMetrics
     from chalicelib.aws.pipelines import DynamoPipelines
     from chalicelib.aws.queues import SqsQueue
     from chalicelib.aws.sessions import Sessions
+    from chalicelib.aws.sweeps import DynamoSweeps
     from chalicelib.config.destination import Iceberg, Parquet
     from chalicelib.destinations.iceberg import IcebergTables
     from chalicelib.destinations.parquet import ParquetDatasets
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from chalicelib.flows.discover import Discover
     from chalicelib.flows.load import Load
     from chalicelib.flows.recover import Recover
+    from chalicelib.flows.schedules import Schedules
+    from chalicelib.flows.sweep import Sweeping
 
 now = partial(datetime.now, UTC)
 
@@ -112,11 +117,76 @@ def lake() -> "S3Lake":
 
 
 @cache
+def cursors() -> "DynamoCursors":
+    """Where listings start."""
+    from chalicelib.aws.cursors import DynamoCursors
+
+    return DynamoCursors(sessions().client("dynamodb"), f"{settings().stack}-pipelines")
+
+
+@cache
+def sweeps() -> "DynamoSweeps":
+    """Sweeps in progress."""
+    from chalicelib.aws.sweeps import DynamoSweeps
+
+    return DynamoSweeps(sessions().client("dynamodb"), f"{settings().stack}-sweeps", jobs())
+
+
+@cache
+def listing() -> "Listing":
+    """What customers' buckets hold."""
+    from chalicelib.aws.listing import Listing
+
+    return Listing(sessions(), _endpoint("S3"))
+
+
+@cache
+def sweeping() -> "Sweeping":
+    """Listings to tasks."""
+    from chalicelib.flows.sweep import Sweeping
+
+    return Sweeping(
+        pipelines=pipelines(),
+        connections=connections(),
+        listing=listing(),
+        ledger=ledger(),
+        jobs=jobs(),
+        sweeps=sweeps(),
+        cursors=cursors(),
+        queue=queue(),
+        metrics=metrics(),
+        now=now,
+        lease=timedelta(seconds=settings().claim_lease),
+        budget=timedelta(seconds=settings().sweep_seconds),
+    )
+
+
+@cache
+def schedules() -> "Schedules":
+    """When pipelines sweep on their own."""
+    from chalicelib.aws.schedules import DynamoSchedules
+    from chalicelib.core.sweeps import SCHEDULED
+    from chalicelib.flows.schedules import Schedules
+
+    states = DynamoSchedules(sessions().client("dynamodb"), f"{settings().stack}-pipelines")
+    return Schedules(
+        pipelines(), states, sweeping().trigger, lambda name: sweeps().get(name, SCHEDULED), metrics(), now
+    )
+
+
+def tick() -> None:
+    """Everything that has to happen every minute."""
+    from chalicelib.flows.troubles import try_all
+
+    try_all((recover().tick, sweeping().tick, schedules().tick), metrics())
+
+
+@cache
 def admin() -> "Admin":
     """What operators declare."""
     from chalicelib.flows.admin import Admin
 
-    return Admin(connections(), pipelines(), now)
+    return Admin(connections(), pipelines(), now, schedules().applied, schedules().removed)
 
 
 @cache

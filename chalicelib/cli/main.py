@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from chalicelib.cli import connections, history, local, pipelines, rows
+from chalicelib.cli import connections, history, local, pipelines, rows, schedules
 from chalicelib.errors import ConfigError, TidegateError
 
 
@@ -35,6 +35,7 @@ for command in (
     *pipelines.COMMANDS,
     *history.COMMANDS,
     *rows.COMMANDS,
+    *schedules.COMMANDS,
     *local.COMMANDS,
 ):
     tidegate.add_command(command)

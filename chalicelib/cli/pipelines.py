@@ -28,19 +28,24 @@ def apply(file: Path) -> None:
 @click.argument("file", type=FILE)
 @click.option("--connection", help="The connection to read over, if FILE names none.")
 @click.option("--time-column", help="The timestamp column to partition by, one partition a day.")
+@click.option("--timezone", help="Of CRON: Region/City, or UTC, which is the default.")
+@click.option("--delay", type=click.IntRange(min=0), help="Seconds that every sweep waits beyond CRON.")
 def create(
-    name: str, cron: str, database: str, table: str, file: Path, connection: str | None, time_column: str | None
+    name: str,
+    cron: str,
+    database: str,
+    table: str,
+    file: Path,
+    connection: str | None,
+    time_column: str | None,
+    timezone: str | None,
+    delay: int | None,
 ) -> None:
     """Make pipeline NAME from a load.yml, as Treasure Data's connector:create does.
 
-    CRON is '' for a pipeline that listens to notifications only.
+    CRON has five fields, or is @hourly, @daily, @monthly or rate(15 minutes); it is '' for a pipeline that listens to
+    notifications only.
     """
-    if cron:
-        raise ConfigError(
-            f"{cron!r}: this version runs no schedules yet",
-            where="CRON",
-            remedy="Give '' for a pipeline that loads objects as they are created",
-        )
     document = read_document(file)
     written = document.get("out") or {}
     if not isinstance(written, dict):
@@ -51,6 +56,9 @@ def create(
     if time_column:
         out |= {"time_column": time_column, "transform": "day"}
     document |= {"name": name, "out": out} | ({"connection": connection} if connection else {})
+    if cron:
+        given = {"cron": cron, "timezone": timezone, "delay": delay}
+        document["schedule"] = {option: value for option, value in given.items() if value is not None}
     pipeline = Pipeline.parse(document, where=str(file))
     if wiring.pipelines().get(name) is not None:
         raise ConfigError(

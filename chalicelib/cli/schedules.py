@@ -23,9 +23,9 @@ class Time(click.ParamType[datetime]):
         """The time in UTC; anything else is bad usage."""
         try:
             found = datetime.fromisoformat(value)
-        except ValueError:
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time; write it like 2026-11-22T09:30:00Z", param, ctx)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @click.command()

@@ -65,6 +65,11 @@ class JobChange:
     error: str | None = None
     sealed: bool | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """True if it changes nothing, which DynamoDB would refuse to write."""
+        return self == JobChange(self.job)
+
 
 def job_id(kind: JobKind, pipeline: str, cause: str) -> str:
     """The id that follows from what woke the job: the same cause gives the same job (protocol, step 1)."""

@@ -22,6 +22,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     UnauthorizedError,
 )
+from pyiceberg.expressions import And, BooleanExpression, EqualTo, StartsWith
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
@@ -47,6 +48,7 @@ from pyiceberg.types import (
 from chalicelib.config.destination import Iceberg, Parquet, Transform
 from chalicelib.core.tasks import Task
 from chalicelib.destinations import tags
+from chalicelib.destinations.origins import counted
 from chalicelib.destinations.paths import partition_field, root
 from chalicelib.errors import (
     AccessDenied,
@@ -135,6 +137,20 @@ class IcebergTables:
         """All rows of the table's current snapshot."""
         with self._errors(f"iceberg:{database}.{table}"):
             return self._existing(database, table).scan().count()
+
+    def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
+        """Rows by key and identity, of one bucket's keys under a prefix; empty if there is no table.
+
+        Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
+        """
+        wanted: BooleanExpression = EqualTo("_bucket", bucket)
+        if prefix:
+            wanted = And(wanted, StartsWith("_key", prefix))
+        with self._errors(f"iceberg:{database}.{table}"):
+            found = self._load(database, table)
+            if found is None or found.current_snapshot() is None:
+                return {}
+            return counted(found.scan(wanted, ("_bucket", "_key", "_identity")).to_arrow_batch_reader())
 
     def _existing(self, database: str, name: str) -> Table:
         table = self._load(database, name)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
 
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import StagedFile, Task
+from chalicelib.destinations.origins import counted
 from chalicelib.destinations.paths import root
 from chalicelib.destinations.ports import Lake
 from chalicelib.errors import ConfigError
@@ -49,19 +51,34 @@ class ParquetDatasets:
         rows: int = self._dataset(database, table).count_rows()
         return rows
 
+    def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
+        """Rows by key and identity, of one bucket's keys under a prefix; empty if there is no dataset.
+
+        Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
+        """
+        found = self._found(database, table)
+        if found is None:
+            return {}
+        wanted = (ds.field("_bucket") == bucket) & pc.starts_with(ds.field("_key"), prefix)
+        return counted(found.to_batches(columns=["_key", "_identity"], filter=wanted))
+
     def _dataset(self, database: str, table: str) -> ds.Dataset:
-        path = root(self.warehouse, "parquet", database, table).partition("://")[2]
-        try:
-            found = ds.dataset(path, filesystem=self.filesystem(), format="parquet")
-        except FileNotFoundError:
-            found = None
-        if found is None or not found.files:
+        found = self._found(database, table)
+        if found is None:
             raise ConfigError(
                 "there is no such dataset",
                 where=f"{database}.{table}",
                 remedy="Check the name; a dataset begins with its first rows",
             )
-        return _with_all_columns(found)
+        return found
+
+    def _found(self, database: str, table: str) -> ds.Dataset | None:
+        path = root(self.warehouse, "parquet", database, table).partition("://")[2]
+        try:
+            found = ds.dataset(path, filesystem=self.filesystem(), format="parquet")
+        except FileNotFoundError:
+            return None
+        return _with_all_columns(found) if found.files else None
 
 
 def _files(task: Task) -> tuple[StagedFile, ...]:

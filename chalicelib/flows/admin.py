@@ -18,6 +18,8 @@ class Admin:
     connections: Connections
     pipelines: Pipelines
     now: Callable[[], datetime]
+    scheduled: Callable[[Pipeline], object]  # told of every pipeline that is applied
+    unscheduled: Callable[[str], object]  # and of every one that is deleted
 
     def connect(self, connection: Connection) -> Grant:
         """A new connection with an external id of its own, which never changes again (F5)."""
@@ -61,6 +63,7 @@ class Admin:
                 remedy="Narrow the pipeline, or make a connection that allows it",
             )
         self.pipelines.put(pipeline)
+        self.scheduled(pipeline)
         return pipeline.source.warnings
 
     def pipeline(self, name: str) -> Pipeline:
@@ -73,6 +76,7 @@ class Admin:
     def delete(self, name: str) -> None:
         """Forget a pipeline's document. Ledger, jobs and table stay."""
         self.pipeline(name)
+        self.unscheduled(name)
         self.pipelines.remove(name)
 
 

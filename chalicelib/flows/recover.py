@@ -12,9 +12,9 @@ from functools import partial
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import tasks as rules
 from chalicelib.core.tasks import Task, TaskState
-from chalicelib.errors import TidegateError
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
+from chalicelib.flows.troubles import try_all
 
 LIMIT = 500  # found in one tick; the rest is found by the next
 
@@ -34,24 +34,10 @@ class Recover:
     split: Callable[[Task], None]
 
     def tick(self) -> None:
-        """A minute has passed.
-
-        One task's or pipeline's trouble does not keep the rest waiting (P6); the first is raised at the end.
-        """
-        troubles: list[TidegateError] = []
-        for task in self.jobs.due(self.now(), limit=LIMIT):
-            self._try(partial(self._task, task), troubles)
-        for pipeline in self.pipelines.all():
-            self._try(partial(self._entries, pipeline), troubles)
-        if troubles:
-            raise troubles[0]
-
-    def _try(self, step: Callable[[], None], troubles: list[TidegateError]) -> None:
-        try:
-            step()
-        except TidegateError as error:
-            self.metrics.count("TickTroubles", 1)
-            troubles.append(error)
+        """A minute has passed. One task's or pipeline's trouble does not keep the rest waiting."""
+        tasks = (partial(self._task, task) for task in self.jobs.due(self.now(), limit=LIMIT))
+        entries = (partial(self._entries, pipeline) for pipeline in self.pipelines.all())
+        try_all((*tasks, *entries), self.metrics)
 
     def _task(self, task: Task) -> None:
         if task.state is TaskState.SPLIT:

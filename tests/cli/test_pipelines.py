@@ -75,10 +75,10 @@ def test_a_name_that_is_taken_is_not_made_again(flights: Run, document: Callable
     assert json.loads(flights("show", "flights", "--json").out)["out"]["table"] == "flights"
 
 
-def test_a_schedule_is_refused_rather_than_forgotten(acme: Run, document: Callable[..., str]) -> None:
-    refused = acme("create", "logs", "@daily", "web", "logs", document())
-    assert refused.code == 2
-    assert "no schedules yet" in refused.err
+def test_a_cron_becomes_the_pipelines_schedule(acme: Run, document: Callable[..., str]) -> None:
+    assert acme("create", "logs", "@daily", "web", "logs", document(), "--timezone", "Asia/Tokyo").code == 0
+    schedule = json.loads(acme("show", "logs", "--json").out)["schedule"]
+    assert (schedule["cron"], schedule["timezone"]) == ("@daily", "Asia/Tokyo")
 
 
 @pytest.mark.parametrize("out", ["append", ["append"], 5])

@@ -9,7 +9,7 @@ from tests.fakes.stores import FakeConnections, FakePipelines
 
 
 def admin(*names: str) -> Admin:
-    made = Admin(FakeConnections(), FakePipelines(), lambda: START)
+    made = Admin(FakeConnections(), FakePipelines(), lambda: START, lambda _: None, lambda _: None)
     for name in names:
         made.connect(grant(name=name).connection)
     return made

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.connections import DynamoConnections
+from chalicelib.aws.cursors import DynamoCursors
 from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
 from chalicelib.aws.pipelines import DynamoPipelines
@@ -22,11 +23,11 @@ from chalicelib.config.connection import Connection
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.ledger import Entry, State
-from chalicelib.local.customer import Customer
+from chalicelib.local.customer import Customer, make_bucket
 from chalicelib.local.project import Project
 from chalicelib.local.runtime import Runtime
 from chalicelib.local.stack import Stack
-from tests.local.conftest import EXTERNAL_ID
+from tests.local.conftest import EXTERNAL_ID, reading
 from tests.local.waiting import soon
 
 pytestmark = pytest.mark.local
@@ -54,14 +55,24 @@ class Deployment:
         self.jobs = DynamoJobs(client, f"{stack.name}-jobs", f"{stack.name}-tasks")
         self.pipelines = DynamoPipelines(client, f"{stack.name}-pipelines")
         self.connections = DynamoConnections(client, f"{stack.name}-connections")
-        connection = Connection(name="acme", role_arn=customer.role_arn, buckets=(customer.bucket,))
+        self.connect("acme", customer.bucket)
+
+    def connect(self, name: str, bucket: str) -> None:
+        connection = Connection(name=name, role_arn=self.customer.role_arn, buckets=(bucket,))
         self.connections.add(Grant(connection, EXTERNAL_ID, datetime.now(UTC)))  # noqa: TID251
 
-    def pipeline(self, name: str, kind: str = "iceberg", prefix: str = "in/") -> None:
+    def pipeline(
+        self,
+        name: str,
+        kind: str = "iceberg",
+        prefix: str = "in/",
+        bucket: str | None = None,
+        connection: str = "acme",
+    ) -> None:
         document = {
             "name": name,
-            "connection": "acme",
-            "in": {"bucket": self.customer.bucket, "path_prefix": prefix, "parser": {"type": "csv"}},
+            "connection": connection,
+            "in": {"bucket": bucket or self.customer.bucket, "path_prefix": prefix, "parser": {"type": "csv"}},
             "out": {"type": kind, "database": "travel", "table": name},
         }
         self.pipelines.put(Pipeline.parse(document, where="test"))
@@ -82,10 +93,13 @@ class Deployment:
 
     def tidegate(self, *arguments: str) -> list[Any]:
         """What a user's own terminal would show."""
-        command = [sys.executable, "-m", "chalicelib.cli", *arguments, "--json"]
+        return [json.loads(line) for line in self.command(*arguments, "--json").splitlines()]
+
+    def command(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "chalicelib.cli", *arguments]
         done = subprocess.run(command, env=self.environ(), cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return done.stdout
 
     def loaded(self, name: str) -> Counter[str]:
         """Rows of each object in the table."""
@@ -171,3 +185,25 @@ def test_a_runtime_killed_at_any_point_loses_no_row_and_doubles_none(deployment:
     assert deployment.loaded("killed") == dict.fromkeys(keys, 3)
     jobs = deployment.tidegate("history", "killed", "--limit", "1000")
     assert sum(job["rows"] for job in jobs) == 3 * len(keys)
+
+
+def test_uploads_without_notifications_then_a_sweep_then_late_notifications_are_exact(deployment: Deployment) -> None:
+    """Issue: notifications were off for a while. A user repairs it with `tidegate run`, and they arrive after all."""
+    silent = f"{deployment.customer.bucket}-silent"
+    make_bucket(deployment.customer.account, silent)
+    iam = deployment.customer.account.client("iam")
+    iam.put_role_policy(RoleName="tidegate-reader", PolicyName="silent", PolicyDocument=json.dumps(reading(silent)))
+    deployment.connect("silent", silent)
+    deployment.pipeline("swept", bucket=silent, connection="silent")
+    keys = [f"in/{minute:02}/é {number}.csv" for minute in range(10) for number in range(3)]
+    for key in keys:
+        deployment.customer.account.client("s3").put_object(Bucket=silent, Key=key, Body=CSV)
+    with deployment.runtime():
+        deployment.command("run", "swept")
+        assert soon(lambda: deployment.committed("swept", keys), seconds=60)
+        deployment.repeat(list(deployment.entries("swept", keys).values()))
+        deployment.command("run", "swept", "--full", "--wait")
+        assert soon(deployment.quiet, seconds=30)
+    assert deployment.loaded("swept") == dict.fromkeys(keys, 3)
+    cursor = DynamoCursors(deployment.stack.account.client("dynamodb"), f"{deployment.stack.name}-pipelines")
+    assert cursor.get("swept").last_path == max(keys)

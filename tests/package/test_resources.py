@@ -86,9 +86,10 @@ def test_a_function_may_take_messages_from_its_own_queue_only(name: str) -> None
     assert take["Resource"] == sources()[name]["Queue"]
 
 
-def test_only_load_enters_customers_accounts() -> None:
+def test_only_what_reads_or_lists_enters_customers_accounts() -> None:
     assert [name for name in FUNCTIONS if any("sts:AssumeRole" in one["Action"] for one in statements(name))] == [
-        "load"
+        "load",
+        "sweep",
     ]
 
 
