@@ -66,6 +66,22 @@ def loaded(number: int) -> Entry:
     return Entry(PIPELINE, seen, revision=2, **times, **done)  # type: ignore[arg-type]
 
 
+class _Capture:
+    """A client that remembers what it is told to put."""
+
+    item: Item
+
+    def put_item(self, **arguments: Any) -> None:
+        self.item = arguments["Item"]
+
+
+def as_stored(entry: Entry) -> Item:
+    """The item that the ledger makes of an entry, whatever its layout."""
+    client = _Capture()
+    DynamoLedger(client, "bench-ledger").swap([entry])  # type: ignore[arg-type]
+    return client.item
+
+
 def item_bytes(value: Any) -> int:
     """An item's size by DynamoDB's rules: names and values; maps and lists cost three bytes and one an element."""
     if set(value) <= {"S", "N", "B", "BOOL", "NULL", "M", "L"} and len(value) == 1:
@@ -88,30 +104,21 @@ class Contents:
     is_new: Callable[[int], bool]
     tables: dict[str, dict[tuple[str, ...], Item]] = field(default_factory=dict)
     stats: Counter[str] = field(default_factory=Counter)
-    template: list[str] = field(init=False)
+    sample: Item = field(init=False)
     size: int = field(init=False)
-    _lean: dict[str, tuple[list[str], int]] = field(default_factory=dict)
+    template: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sample = _item(loaded(0))
+        self.sample = as_stored(loaded(0))
         self.size = item_bytes(self.sample)
         self.template = _cut(self.sample)
-
-    def _cut(self, item: Item) -> list[str]:
-        return re.split(f"({re.escape(key(0))}|{0:032x})", json.dumps(item))
-
-    def entry(self, number: int, template: list[str]) -> str:
-        parts = list(template)
-        for i in range(1, len(parts), 2):
-            parts[i] = f"{number:032x}" if parts[i] == f"{0:032x}" else key(number)
-        return "".join(parts)
 
     def stored(self, table: str, named: Item) -> str | None:
         found = self.tables.get(table, {}).get(self.name(table, named))
         if found is not None:
             return json.dumps(found)
         if table == "ledger" and not self.is_new(number := number_of(named["key"]["S"])):
-            return self.entry(number, self.template)
+            return _entry(number, self.template)
         return None
 
     def name(self, table: str, item: Item) -> tuple[str, ...]:
@@ -156,7 +163,7 @@ class Contents:
         numbers = [n for n in range(first, number_of(values[":last"]["S"]) + 1) if not self.is_new(n)]
         page = numbers[: PAGE_BYTES // self.size]
         template = self._projected(asked)
-        items = ",".join(self.entry(number, template) for number in page)
+        items = ",".join(_entry(number, template) for number in page)
         last = {"pipeline": {"S": PIPELINE}, "key": {"S": key(page[-1])}} if len(page) < len(numbers) else None
         self.stats["ledger items read"] += len(page)
         self.stats["read units"] += math.ceil(len(page) * self.size / 4096) / 2  # type: ignore[assignment]
@@ -169,8 +176,8 @@ class Contents:
             return self.template
         names, lean = asked.get("ExpressionAttributeNames", {}), {}
         for path in expression.replace(" ", "").split(","):
-            _pick(Codec(Entry).item(loaded(0), key=key(0)), lean, [names.get(part, part) for part in path.split(".")])
-        return self._cut(lean)
+            _pick(self.sample, lean, [names.get(part, part) for part in path.split(".")])
+        return _cut(lean)
 
     def put_item(self, asked: Any) -> str:
         self._put(asked, 1)
@@ -198,6 +205,18 @@ class Contents:
             value = update["ExpressionAttributeValues"][token]
             before = int(item.get(names[name], {"N": "0"})["N"]) if not sign else 0
             item[names[name]] = value if sign else {"N": str(before + int(value["N"]))}
+
+
+def _cut(item: Item) -> list[str]:
+    """An item's text, cut at what differs from entry to entry."""
+    return re.split(f"({re.escape(key(0))}|{0:032x})", json.dumps(item))
+
+
+def _entry(number: int, template: list[str]) -> str:
+    parts = list(template)
+    for i in range(1, len(parts), 2):
+        parts[i] = f"{number:032x}" if parts[i] == f"{0:032x}" else key(number)
+    return "".join(parts)
 
 
 def _pick(source: Item, target: Item, path: list[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chalicelib.aws.connections import DynamoConnections
     from chalicelib.aws.cursors import DynamoCursors
+    from chalicelib.aws.health import DynamoHealth
     from chalicelib.aws.jobs import DynamoJobs
     from chalicelib.aws.lake import S3Lake
     from chalicelib.aws.ledger import DynamoLedger
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.flows.discover import Discover
     from chalicelib.flows.load import Load
     from chalicelib.flows.recover import Recover
+    from chalicelib.flows.revalidate import Revalidate
     from chalicelib.flows.schedules import Schedules
     from chalicelib.flows.sweep import Sweeping
 
@@ -125,6 +127,22 @@ def cursors() -> "DynamoCursors":
 
 
 @cache
+def health() -> "DynamoHealth":
+    """Whether connections let us in."""
+    from chalicelib.aws.health import DynamoHealth
+
+    return DynamoHealth(sessions().client("dynamodb"), f"{settings().stack}-pipelines")
+
+
+@cache
+def revalidate() -> "Revalidate":
+    """Access that was lost and comes back."""
+    from chalicelib.flows.revalidate import Revalidate
+
+    return Revalidate(connections(), pipelines(), ledger(), health(), listing(), discover(), metrics(), now)
+
+
+@cache
 def sweeps() -> "DynamoSweeps":
     """Sweeps in progress."""
     from chalicelib.aws.sweeps import DynamoSweeps
@@ -178,7 +196,7 @@ def tick() -> None:
     """Everything that has to happen every minute."""
     from chalicelib.flows.troubles import try_all
 
-    try_all((recover().tick, sweeping().tick, schedules().tick), metrics())
+    try_all((recover().tick, sweeping().tick, schedules().tick, revalidate().tick), metrics())
 
 
 @cache
@@ -218,6 +236,7 @@ def load() -> "Load":
     return Load(
         pipelines=pipelines(),
         connections=connections(),
+        health=health(),
         buckets=Buckets(sessions(), endpoint=_endpoint("S3")),
         ledger=ledger(),
         jobs=jobs(),

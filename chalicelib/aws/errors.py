@@ -50,6 +50,12 @@ _OBJECT_DENIED = Case(
     "Allow s3:GetObject (and s3:GetObjectVersion) on this prefix to the role, and look for a Deny in the bucket "
     "policy. Without s3:ListBucket S3 answers the same for a key that is gone",
 )
+_LIST_DENIED = Case(
+    AccessDenied,
+    "S3 refused to list the bucket",
+    "Allow s3:ListBucket on the bucket itself (not on /*) to the role; where the statement has a condition on "
+    "s3:prefix, it must hold for the pipeline's path_prefix",
+)
 _KMS_DENIED = Case(
     AccessDenied,
     "KMS refused to decrypt the object",
@@ -96,6 +102,7 @@ _REFUSED = Case(ConfigError, "AWS did not accept the call", "Check the names and
 _TABLE = {
     "AccessDenied AccessDeniedException AllAccessDisabled AccountProblem UnauthorizedOperation 403": _DENIED,
     "GetObject:AccessDenied GetObject:403 HeadObject:AccessDenied HeadObject:403": _OBJECT_DENIED,
+    "ListObjectsV2:AccessDenied ListObjectsV2:403": _LIST_DENIED,
     "KMS:AccessDenied KMS:AccessDeniedException KMS.AccessDeniedException": _KMS_DENIED,
     "KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException KMS.InvalidStateException": _KMS_UNUSABLE,
     "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired": _EXPIRED,

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from chalicelib.aws.items import WRITES, Item, put, query, read, stamp, swap_condition, transact, wire
 from chalicelib.core.ledger import OPEN, Entry, State
+from chalicelib.core.selection import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -76,6 +77,17 @@ class DynamoLedger:
             IndexName="open",
             ExpressionAttributeNames={"#open": "open"},
         )
+
+    def refused(self, pipeline: str, reason: Reason, *, limit: int) -> Sequence[Entry]:
+        """Entries refused for this reason, from the sparse index."""
+        items = self._query(
+            limit,
+            "pipeline = :pipeline AND #open = :open",
+            {":pipeline": pipeline, ":open": f"{State.REFUSED}#{reason}"},
+            IndexName="open",
+            ExpressionAttributeNames={"#open": "open"},
+        )
+        return [_codec.value(item) for item in items]
 
     def entries(
         self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100

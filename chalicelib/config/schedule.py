@@ -65,15 +65,21 @@ def _zone(name: str) -> str:
             f"{name!r} is no Region/City: abbreviations mean several places and know nothing of summer time; "
             "write UTC, or a city like America/Los_Angeles"
         )
-    try:
-        if name.startswith(("posix/", "right/")):  # copies that some machines have; the latter count leap seconds
-            raise KeyError(name)
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    if not _is_place(name):
         near = _nearest(name)
         hint = f"did you mean {near}?" if near else "write a city like Europe/London"
-        raise ValueError(f"{name!r} is not in the IANA time zone database; {hint}") from None
+        raise ValueError(f"{name!r} is not in the IANA time zone database; {hint}")
     return name
+
+
+def _is_place(name: str) -> bool:
+    if name.startswith(("posix/", "right/")):
+        return False  # copies that only some machines have; the latter count leap seconds
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def _nearest(name: str) -> str | None:

@@ -48,7 +48,7 @@ from pyiceberg.types import (
 from chalicelib.config.destination import Iceberg, Parquet, Transform
 from chalicelib.core.tasks import Task
 from chalicelib.destinations import tags
-from chalicelib.destinations.origins import counted
+from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import partition_field, root
 from chalicelib.errors import (
     AccessDenied,
@@ -139,18 +139,18 @@ class IcebergTables:
             return self._existing(database, table).scan().count()
 
     def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
-        """Rows by key and identity, of one bucket's keys under a prefix; empty if there is no table.
+        """Rows by key and identity, of one bucket's keys under a prefix; empty if the table has none that tell.
 
         Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
         """
-        wanted: BooleanExpression = EqualTo("_bucket", bucket)
+        wanted: BooleanExpression = EqualTo("_bucket", value=bucket)
         if prefix:
-            wanted = And(wanted, StartsWith("_key", prefix))
+            wanted = And(wanted, StartsWith("_key", value=prefix))
         with self._errors(f"iceberg:{database}.{table}"):
             found = self._load(database, table)
-            if found is None or found.current_snapshot() is None:
+            if found is None or not told(found.schema().column_names):
                 return {}
-            return counted(found.scan(wanted, ("_bucket", "_key", "_identity")).to_arrow_batch_reader())
+            return counted(found.scan(wanted, NEEDED).to_arrow_batch_reader())
 
     def _existing(self, database: str, name: str) -> Table:
         table = self._load(database, name)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+NEEDED = ("_bucket", "_key", "_identity")
+
 
 def counted(batches: Iterable[pa.RecordBatch]) -> dict[tuple[str, str], int]:
     """Rows by key and identity, added up over batches that have `_key` and `_identity`."""
@@ -14,3 +16,8 @@ def counted(batches: Iterable[pa.RecordBatch]) -> dict[tuple[str, str], int]:
         for group in groups.aggregate([([], "count_all")]).to_pylist():
             rows[group["_key"], group["_identity"]] += group["count_all"]
     return dict(rows)
+
+
+def told(columns: Iterable[str]) -> bool:
+    """True if a table of these columns can tell where its rows came from."""
+    return set(NEEDED) <= set(columns)

@@ -15,7 +15,7 @@ import pyarrow.fs
 
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import StagedFile, Task
-from chalicelib.destinations.origins import counted
+from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import root
 from chalicelib.destinations.ports import Lake
 from chalicelib.errors import ConfigError
@@ -52,15 +52,15 @@ class ParquetDatasets:
         return rows
 
     def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
-        """Rows by key and identity, of one bucket's keys under a prefix; empty if there is no dataset.
+        """Rows by key and identity, of one bucket's keys under a prefix; empty if the dataset has none that tell.
 
         Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
         """
         found = self._found(database, table)
-        if found is None:
+        if found is None or not told(found.schema.names):
             return {}
         wanted = (ds.field("_bucket") == bucket) & pc.starts_with(ds.field("_key"), prefix)
-        return counted(found.to_batches(columns=["_key", "_identity"], filter=wanted))
+        return counted(found.to_batches(columns=list(NEEDED), filter=wanted))
 
     def _dataset(self, database: str, table: str) -> ds.Dataset:
         found = self._found(database, table)

@@ -4,7 +4,7 @@ A task always ends by staging what became of each member, even if that is nothin
 marks them all in one way. Only what may pass by itself (TransientError) is tried again, a bounded number of times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,12 +12,15 @@ from chalicelib.config.columns import Column
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import tasks as rules
 from chalicelib.core.connections import Grant
+from chalicelib.core.health import Health, failed, recovered
 from chalicelib.core.jobs import on_split, on_staged
 from chalicelib.core.ledger import Entry, Owner, reassign
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
 from chalicelib.errors import (
+    AccessDenied,
+    BucketNotFound,
     ConfigError,
     DataError,
     LeaseLost,
@@ -32,6 +35,7 @@ from chalicelib.flows.claim import rewrite
 from chalicelib.flows.ports import (
     Buckets,
     Connections,
+    HealthStore,
     Jobs,
     Ledger,
     Metrics,
@@ -59,6 +63,7 @@ class Load:
 
     pipelines: Pipelines
     connections: Connections
+    health: HealthStore
     buckets: Buckets
     ledger: Ledger
     jobs: Jobs
@@ -121,16 +126,34 @@ class Load:
         grant = self.connections.get(pipeline.connection)
         if grant is None:
             return self._refused(task, f"connection {pipeline.connection} was deleted")
+        health = self.health.get(pipeline.connection)
+        if not health.lets(task.job):
+            since = f"since {health.failing_since:%Y-%m-%d %H:%M:%S} UTC" if health.failing_since else ""
+            return self._refused(task, f"connection {pipeline.connection} is failing {since}: {health.reason}")
         staging = self.stage(pipeline.out, task.id, task.attempt)
         rejects = self.rejects(task.id, task.attempt)
         reader = _Reader(self, pipeline, grant, staging, rejects, hold)
         try:
             outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
+            self._diagnose(health, task, outcomes, reader.denials)
             return Staged(outcomes, staging.finish(), self.now(), rejects.finish(), pipeline.out)
         except BaseException:
             staging.abandon()
             rejects.abandon()
             raise
+
+    def _diagnose(
+        self, health: Health, task: Task, outcomes: Sequence[Outcome], denials: Sequence[ConfigError]
+    ) -> None:
+        """Remember whether the connection lets us in: nothing but denials says no, anything read says yes."""
+        if any(outcome.reason != Reason.DENIED for outcome in outcomes):
+            after = recovered(health)
+        elif denials:
+            after = failed(health, task.job, str(denials[0]), now=self.now())
+        else:
+            after = None
+        if after is not None and self.health.swap(after) and health.failing_since is None:
+            self.metrics.count("ConnectionsFailing", 1, connection=health.connection)
 
     def _given_up(self, task: Task) -> Staged:
         error = f"{task.attempt - 1} attempts ended without a word: too large for the time or the memory there is"
@@ -189,6 +212,7 @@ class _Reader:
     staging: Staging
     rejects: Rejects
     hold: _Hold
+    denials: list[ConfigError] = field(default_factory=list)  # by AWS, not by our own rules
     shut: list[RoleNotAssumable] = field(default_factory=list)  # refused once, the role is not asked for again
 
     def member(self, ref: ObjectRef, *, last: bool) -> Outcome:
@@ -209,6 +233,8 @@ class _Reader:
             self.staging.drop()
             if isinstance(error, RoleNotAssumable):
                 self.shut.append(error)
+            if isinstance(error, RoleNotAssumable | AccessDenied | BucketNotFound):
+                self.denials.append(error)
             return _denied(ref, error)
         except TransientError as error:
             self.staging.drop()

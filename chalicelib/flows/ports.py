@@ -9,10 +9,12 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.cursors import Cursor
+from chalicelib.core.health import Health
 from chalicelib.core.jobs import Job, JobChange
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import Stored, Sweep
 from chalicelib.core.tasks import StagedFile, Task
 
@@ -58,6 +60,10 @@ class Ledger(Protocol):
         """Pending entries, and claimed ones whose lease ended before `due`; may lag behind by moments."""
         ...
 
+    def refused(self, pipeline: str, reason: Reason, *, limit: int) -> Sequence[Entry]:
+        """Entries refused for this reason; may lag behind by moments."""
+        ...
+
     def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
         """The entries from one key to another, both included, in key order; may lag behind by moments."""
         ...
@@ -67,6 +73,13 @@ class Ledger(Protocol):
     ) -> Sequence[Entry]:
         """Entries in key order, of one state if one is named."""
         ...
+
+
+class HealthStore(Protocol):
+    """Whether connections let us in."""
+
+    def get(self, connection: str) -> Health: ...
+    def swap(self, health: Health) -> bool: ...
 
 
 class Cursors(Protocol):
@@ -104,6 +117,10 @@ class Listing(Protocol):
         until: str | None = None,
         limit: int = 1000,
     ) -> Page: ...
+
+    def probe(self, grant: Grant, bucket: str, prefix: str) -> None:
+        """One small listing; raises what keeps us from listing."""
+        ...
 
 
 class Jobs(Protocol):

@@ -8,14 +8,16 @@ way round, a crash would lose the session.) Of two ticks at once, both trigger t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import schedule as rules
 from chalicelib.core.schedule import Due, ScheduleState, Turn
 from chalicelib.core.sweeps import Sweep
-from chalicelib.errors import ConfigError, Throttled, TidegateError, TransientError
+from chalicelib.errors import ConfigError, Throttled, TransientError
 from chalicelib.flows.ports import Metrics, Pipelines
+from chalicelib.flows.troubles import try_all
 
 LIMIT = 500  # found in one tick; the rest is found by the next
 ROUNDS = 10  # of changing a state against the tick
@@ -41,7 +43,7 @@ class States(Protocol):
 class Trigger(Protocol):
     """Starts a sweep of a pipeline for a session."""
 
-    def __call__(self, pipeline: Pipeline, session: datetime, *, full: bool) -> bool:
+    def __call__(self, pipeline: Pipeline, session: datetime, /, *, full: bool) -> bool:
         """False where another session's sweep still runs. Twice for one session is the same as once, and True.
 
         A ConfigError costs the session; a TransientError lets the next tick try it again.
@@ -65,15 +67,8 @@ class Schedules:
 
         One pipeline's trouble does not keep the others waiting (P6); the first is raised at the end.
         """
-        troubles: list[TidegateError] = []
-        for state in self.states.due(self.now(), limit=LIMIT):
-            try:
-                self._turn(state)
-            except TidegateError as error:
-                self.metrics.count("TickTroubles", 1)
-                troubles.append(error)
-        if troubles:
-            raise troubles[0]
+        due = self.states.due(self.now(), limit=LIMIT)
+        try_all((partial(self._turn, state) for state in due), self.metrics)
 
     def applied(self, pipeline: Pipeline) -> ScheduleState | None:
         """Bring the state in line with the pipeline's document; None if it has no schedule. Pausing survives."""

@@ -69,6 +69,7 @@ def test_a_state_that_moved_on_is_not_removed(states: Any) -> None:
     states.swap(state())
     states.swap(state(revision=2))
     assert not states.remove(state())
+    assert not states.remove(state(revision=3))
     assert states.get("flights") is not None
     assert not states.remove(state("other"))
 

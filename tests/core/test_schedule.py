@@ -159,8 +159,16 @@ def test_a_rate_counts_real_time_from_its_anchor() -> None:
 
 
 ZONES = ("America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "UTC", "America/St_Johns")
-JUMPS = ("2026-03-08 07:00", "2026-11-01 06:00", "2026-03-29 01:00", "2026-10-25 01:00", "2026-10-03 15:30")
-JUMPS += ("2026-04-04 15:00", "2026-03-08 05:30", "2026-11-01 04:30")
+JUMPS = [
+    "2026-03-08 07:00",
+    "2026-11-01 06:00",
+    "2026-03-29 01:00",
+    "2026-10-25 01:00",
+    "2026-10-03 15:30",
+    "2026-04-04 15:00",
+    "2026-03-08 05:30",
+    "2026-11-01 04:30",
+]
 
 
 @st.composite
@@ -193,7 +201,7 @@ def walked(zone: str, minute: frozenset[int], hour: frozenset[int], start: datet
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ZONES), minutes, hours, near_a_jump())
 def test_sessions_are_those_that_a_watcher_of_the_wall_clock_sees(
     zone: str, minute: frozenset[int], hour: frozenset[int], moment: datetime
@@ -384,6 +392,7 @@ def test_what_was_missed_while_paused_does_not_run() -> None:
 def test_a_session_whose_run_was_still_ahead_keeps_its_time() -> None:
     state = paused(begun(schedule(delay=1800)))
     assert resumed(state, now=at("12:40")).next_at == at("13:30")
+    assert resumed(state, now=at("12:10")).session == at("13:00"), "12:00 was before there was a schedule"
     assert resumed(state, now=at("13:10")).session == at("13:00"), "the session has passed, its run has not"
     assert resumed(state, now=at("15:10")).next_at == at("15:30"), "and so the one whose run is the next"
 
@@ -438,7 +447,7 @@ def test_a_change_leaves_a_paused_schedule_paused() -> None:
     assert resumed(state, now=at("14:00")).session == at("14:30")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.sampled_from(["*/20 * * * *", "@hourly", "30 1,2 * * *", "@daily", "rate(61 minutes)", "@weekly"]),
     st.sampled_from(ZONES),

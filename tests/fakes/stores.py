@@ -10,6 +10,7 @@ from chalicelib.core.columns import merge
 from chalicelib.core.connections import Grant
 from chalicelib.core.jobs import Job, JobChange
 from chalicelib.core.ledger import Entry, State
+from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Task, TaskState
 
 
@@ -40,6 +41,14 @@ class FakeLedger:
             and entry.lease_until <= due
         ]
         return sorted(found, key=lambda entry: str(entry.lease_until))[:limit]
+
+    def refused(self, pipeline: str, reason: Reason, *, limit: int) -> Sequence[Entry]:
+        found = [
+            entry
+            for (name, _), entry in self.stored.items()
+            if name == pipeline and entry.state is State.REFUSED and entry.reason is reason
+        ]
+        return found[:limit]
 
     def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
         found = [

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.core.cursors import Cursor
+from chalicelib.core.health import Health
 from chalicelib.core.jobs import JobChange
 from chalicelib.core.sweeps import Stored, Sweep
 from chalicelib.core.tasks import Task
@@ -59,3 +60,17 @@ class FakeSweeps:
     def _follows(self, sweep: Sweep) -> bool:
         known = self.stored.get((sweep.pipeline, sweep.name))
         return (known.revision if known else 0) + 1 == sweep.revision
+
+
+@dataclass
+class FakeHealth:
+    stored: dict[str, Health] = field(default_factory=dict)
+
+    def get(self, connection: str) -> Health:
+        return self.stored.get(connection, Health(connection))
+
+    def swap(self, health: Health) -> bool:
+        if self.get(health.connection).revision + 1 != health.revision:
+            return False
+        self.stored[health.connection] = health
+        return True

@@ -190,7 +190,7 @@ def test_a_crash_between_trigger_and_store_neither_loses_nor_doubles_a_session(a
 class Late(FakeSchedules):
     """Lets somebody in between looking and storing."""
 
-    meanwhile: Callable[[], None] | None = None
+    meanwhile: Callable[[], object] | None = None
 
     def swap(self, state: ScheduleState) -> bool:
         meanwhile, self.meanwhile = self.meanwhile, None
@@ -216,7 +216,7 @@ def test_a_pause_during_a_tick_holds() -> None:
     world = World(states=states)
     world.apply()
     world.now += timedelta(hours=1)
-    states.meanwhile = lambda: world.schedules.pause("flights") and None
+    states.meanwhile = lambda: world.schedules.pause("flights")
     world.schedules.tick()
     world.tick(200)
     assert world.sessions() == ["13:00"], "the one that had begun"

@@ -14,13 +14,14 @@ from chalicelib.flows.commit import Commit
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.load import Load
 from chalicelib.flows.recover import Recover
+from chalicelib.flows.revalidate import Revalidate
 from chalicelib.flows.sweep import Sweeping
 from tests.examples import BUCKET, START, grant, pipeline
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.destination import FakeRejects, FakeTable
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines
-from tests.fakes.sweeps import FakeCursors, FakeSweeps
+from tests.fakes.sweeps import FakeCursors, FakeHealth, FakeSweeps
 
 LEASE = timedelta(minutes=2)
 
@@ -78,6 +79,7 @@ class World:
     table: FakeTable = field(default_factory=FakeTable)
     rejects: FakeRejects = field(default_factory=FakeRejects)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    health: FakeHealth = field(default_factory=FakeHealth)
     cursors: FakeCursors = field(default_factory=FakeCursors)
     sweeps: FakeSweeps = field(init=False)
     arrivals: list[tuple[str, str]] = field(default_factory=list)
@@ -115,6 +117,7 @@ class World:
         return Load(
             pipelines=self.pipelines,
             connections=self.connections,
+            health=wrap(self.health),
             buckets=wrap(self.reading or self.buckets),
             ledger=wrap(self.ledger),
             jobs=wrap(self.jobs),
@@ -132,6 +135,20 @@ class World:
         wrap = self.faults.wrap
         table = wrap(self.table)
         return Commit(wrap(self.ledger), wrap(self.jobs), wrap(self.queue), lambda _: table, self.metrics, self.clock)
+
+    @property
+    def revalidate(self) -> Revalidate:
+        wrap = self.faults.wrap
+        return Revalidate(
+            self.connections,
+            self.pipelines,
+            wrap(self.ledger),
+            wrap(self.health),
+            wrap(self.listing or self.buckets),
+            self.discover,
+            self.metrics,
+            self.clock,
+        )
 
     @property
     def sweeping(self) -> Sweeping:
@@ -220,6 +237,7 @@ class World:
     def _tick(self) -> None:
         self._survives(lambda: self.recover.tick())
         self._survives(lambda: self.sweeping.tick())
+        self._survives(lambda: self.revalidate.tick())
 
     def _survives(self, action: Callable[[], Any]) -> bool:
         try:

@@ -90,6 +90,7 @@ def test_only_what_reads_or_lists_enters_customers_accounts() -> None:
     assert [name for name in FUNCTIONS if any("sts:AssumeRole" in one["Action"] for one in statements(name))] == [
         "load",
         "sweep",
+        "tick",
     ]
 
 

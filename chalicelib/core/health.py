@@ -1,0 +1,61 @@
+"""Whether a connection lets us in: a circuit breaker, so that lost access costs one try now and then, not thousands.
+
+sound ─failed─▶ failing ─(its time comes)─▶ trial ─loaded─▶ sound
+                   ▲                          └─failed─┘      each time twice as long, an hour at most
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+MAX_TRIES = 10  # of one denied object by itself; a notification, a sweep or a replay may try again
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A connection's state of access. Times are UTC."""
+
+    connection: str
+    failing_since: datetime | None = None
+    reason: str | None = None
+    tries: int = 0  # trials that failed
+    next_try_at: datetime | None = None
+    trial: str | None = None  # the job that may try now
+    revision: int = 0  # 0: not stored yet
+
+    def lets(self, job: str) -> bool:
+        """True if this job may call AWS over the connection."""
+        return self.failing_since is None or job == self.trial
+
+    def is_due(self, now: datetime) -> bool:
+        """True if somebody should try again."""
+        return self.failing_since is not None and self.next_try_at is not None and self.next_try_at <= now
+
+
+def failed(health: Health, job: str, reason: str, *, now: datetime) -> Health | None:
+    """The connection after a job was denied everything; None if that is known already."""
+    if not health.lets(job):
+        return None
+    if health.failing_since is None:
+        return _next(health, failing_since=now, reason=reason, tries=0, next_try_at=now + FIRST_PAUSE, trial=None)
+    tries = health.tries + 1
+    pause = min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
+    return _next(health, reason=reason, tries=tries, next_try_at=now + pause, trial=None)
+
+
+def try_again(health: Health, job: str, *, now: datetime) -> Health:
+    """The connection while a job tries it; if the job never ends, the next one has its turn after the pause."""
+    pause = min(FIRST_PAUSE * 2 ** min(health.tries, 10), LONGEST_PAUSE)
+    return _next(health, trial=job, next_try_at=now + pause)
+
+
+def recovered(health: Health) -> Health | None:
+    """The connection after something was read over it; None if it was sound anyway."""
+    if health.failing_since is None:
+        return None
+    return Health(health.connection, revision=health.revision + 1)
+
+
+def _next(health: Health, **changes: object) -> Health:
+    return replace(health, revision=health.revision + 1, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""Access that was lost and comes back: try now and then, and load what was denied once it works (F13, W15)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.core import health as rules
+from chalicelib.core.connections import Grant
+from chalicelib.core.health import MAX_TRIES, Health
+from chalicelib.core.jobs import JobKind, job_id
+from chalicelib.core.ledger import Entry
+from chalicelib.core.selection import Reason
+from chalicelib.errors import ConfigError
+from chalicelib.flows.discover import Discover
+from chalicelib.flows.ports import Connections, HealthStore, Ledger, Listing, Metrics, Pipelines
+from chalicelib.flows.troubles import try_all
+
+TRIAL = 10  # objects that a failing connection is tried with
+LIMIT = 500  # denied objects taken up again in one tick
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidate:
+    """Tries failing connections when their time comes, and takes up again what was denied over sound ones."""
+
+    connections: Connections
+    pipelines: Pipelines
+    ledger: Ledger
+    health: HealthStore
+    listing: Listing
+    discover: Discover
+    metrics: Metrics
+    now: Callable[[], datetime]
+
+    def tick(self) -> None:
+        """A minute has passed."""
+        readers: dict[str, list[Pipeline]] = {}
+        for pipeline in self.pipelines.all():
+            readers.setdefault(pipeline.connection, []).append(pipeline)
+        grants = self.connections.all()
+        try_all((partial(self._connection, g, readers.get(g.connection.name, [])) for g in grants), self.metrics)
+
+    def _connection(self, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
+        health = self.health.get(grant.connection.name)
+        if health.failing_since is None:
+            for pipeline in pipelines:
+                self._take_up(pipeline, LIMIT, f"denied {self.now().isoformat()}")
+        elif health.is_due(self.now()):
+            self._try(health, grant, pipelines)
+
+    def _try(self, health: Health, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
+        """One job with a few denied objects may call AWS; if there are none, one listing tells."""
+        now = self.now()
+        cause = f"trial {now.isoformat()}"
+        for pipeline in pipelines:
+            if self._denied(pipeline, 1):
+                trial = rules.try_again(health, job_id(JobKind.RECOVERY, pipeline.name, cause), now=now)
+                if self.health.swap(trial):
+                    self._take_up(pipeline, TRIAL, cause)
+                return
+        for pipeline in pipelines[:1]:
+            self._probe(health, grant, pipeline, cause, now)
+
+    def _probe(self, health: Health, grant: Grant, pipeline: Pipeline, cause: str, now: datetime) -> None:
+        trial = rules.try_again(health, cause, now=now)
+        if not self.health.swap(trial):
+            return
+        try:
+            self.listing.probe(grant, pipeline.source.bucket, pipeline.source.listed_prefix)
+        except ConfigError as error:
+            after = rules.failed(trial, cause, str(error), now=now)
+        else:
+            after = rules.recovered(trial)
+        if after is not None:
+            self.health.swap(after)
+
+    def _take_up(self, pipeline: Pipeline, limit: int, cause: str) -> None:
+        found = self._denied(pipeline, limit)
+        if found:
+            self.discover.resume(pipeline, cause, [entry.ref for entry in found])
+
+    def _denied(self, pipeline: Pipeline, limit: int) -> list[Entry]:
+        entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=limit)
+        return [entry for entry in entries if entry.attempts < MAX_TRIES]
