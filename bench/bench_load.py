@@ -1,6 +1,6 @@
 """One task from bytes to staged files: Tidegate's load beside the straight line that one would write by hand.
 
-    python bench/bench_load.py [--mb 150] [--small 4000] [--rounds 3]
+    python bench/bench_load.py [--mb 150] [--small 2000] [--rounds 3]
 
 The same gzipped CSV for both, from local disk to local disk. Tidegate: begin, read pinned, decode, parse, set bad rows
 aside, add origin columns, stage, tell the commit; its records and staging are the real ones, queues and stores are in
@@ -44,8 +44,10 @@ from chalicelib.destinations.rejects import Rejects
 from chalicelib.destinations.staging import Stage
 from chalicelib.flows.load import Load
 from chalicelib.records.schema import arrow_schema
+from chalicelib.wiring import now
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines
+from tests.fakes.sweeps import FakeHealth
 
 TYPES = {
     "vendor": "long", "picked_up": "timestamp", "dropped_off": "timestamp", "passengers": "long", "distance": "double",
@@ -142,11 +144,12 @@ def tidegate(source: Path, target: Path, *, origin: bool) -> int:
         buckets=DiskBuckets(source),
         ledger=FakeLedger(),
         jobs=jobs,
+        health=FakeHealth(),
         queue=FakeQueue(),
         stage=Stage(lake, "s3://lake"),
         rejects=Rejects(lake, "s3://lake/rejects"),
         metrics=FakeMetrics(),
-        now=lambda: datetime.now(UTC),
+        now=now,
         lease=timedelta(minutes=15),
         nudge_after=timedelta(minutes=1),
     )
@@ -191,7 +194,7 @@ def read_by_hand(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Record
         column_types={field.name: field.type for field in schema}, null_values=[""], strings_can_be_null=True
     )
     for file in files:
-        with igzip.open(file, "rb") as raw:
+        with igzip.IGzipFile(file, "rb") as raw:  # type: ignore[no-untyped-call]
             yield from arrow_csv.open_csv(raw, arrow_csv.ReadOptions(block_size=1 << 20), convert_options=convert)
 
 
@@ -243,7 +246,7 @@ def compare(source: Path, raw: int, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=int, default=150)
-    parser.add_argument("--small", type=int, default=4000)
+    parser.add_argument("--small", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)

@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.cursors import Cursor
 from chalicelib.core.sweeps import SCHEDULED, SweepState
 from chalicelib.flows.sweep import Sweeping
+from chalicelib.wiring import now
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakePipelines
 
@@ -80,7 +81,7 @@ def sweeping(endpoint: str) -> Sweeping:
         cursors=DynamoCursors(client, "bench-pipelines"),
         queue=FakeQueue(),
         metrics=FakeMetrics(),
-        now=lambda: datetime.now(UTC),
+        now=now,
         lease=timedelta(minutes=15),
         budget=timedelta(hours=2),  # one turn: memory has no chance to be given back in between
     )
@@ -93,14 +94,13 @@ def rss() -> int:
 def run(endpoint: str, *, full: bool, after: str | None) -> dict[str, Any]:
     """One sweep to the end of its listing, in this process."""
     flow = sweeping(endpoint)
-    now = flow.now()
     if after is not None:
         flow.cursors.swap(Cursor(PIPELINE, last_path=after, revision=1))
     flow.listing.page(GRANT, BUCKET, PREFIX, limit=1)  # credentials, connections and imports are not the sweep's
     flow.ledger.span(PIPELINE, key(0), key(0))
     before, base = stats(endpoint), rss()
     cpu, wall = time.process_time(), time.perf_counter()
-    assert flow.trigger(pipeline(), now, full=full)
+    assert flow.trigger(pipeline(), now(), full=full)
     flow.turn(PIPELINE, SCHEDULED)
     spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "rss": rss(), "base": base}
     sweep = flow.sweeps.get(PIPELINE, SCHEDULED)

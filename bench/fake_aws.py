@@ -174,7 +174,8 @@ class Contents:
         expression = asked.get("ProjectionExpression")
         if expression is None:
             return self.template
-        names, lean = asked.get("ExpressionAttributeNames", {}), {}
+        names: dict[str, str] = asked.get("ExpressionAttributeNames", {})
+        lean: Item = {}
         for path in expression.replace(" ", "").split(","):
             _pick(self.sample, lean, [names.get(part, part) for part in path.split(".")])
         return _cut(lean)

@@ -80,14 +80,13 @@ class DynamoLedger:
 
     def refused(self, pipeline: str, reason: Reason, *, limit: int) -> Sequence[Entry]:
         """Entries refused for this reason, from the sparse index."""
-        items = self._query(
+        return self._query(
             limit,
             "pipeline = :pipeline AND #open = :open",
             {":pipeline": pipeline, ":open": f"{State.REFUSED}#{reason}"},
             IndexName="open",
             ExpressionAttributeNames={"#open": "open"},
         )
-        return [_codec.value(item) for item in items]
 
     def entries(
         self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100

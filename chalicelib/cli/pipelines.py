@@ -87,10 +87,15 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """One pipeline, and the columns its rows turned out to have."""
+    """One pipeline, the columns its rows turned out to have, and where its schedule and its connection stand."""
     pipeline = wiring.admin().pipeline(name)
-    settled = [column.document() for column in wiring.pipelines().columns(name)]
-    show_one(pipeline.document() | ({"settled_columns": settled} if settled else {}), as_json=as_json)
+    state = wiring.schedules().state(name)
+    more = {
+        "settled_columns": [column.document() for column in wiring.pipelines().columns(name)],
+        "next_run": state.run_at if state is not None else None,
+        "connection_failing": wiring.health().get(pipeline.connection).reason,
+    }
+    show_one(pipeline.document() | {name: value for name, value in more.items() if value}, as_json=as_json)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
-MAX_TRIES = 10  # of one denied object by itself; a notification, a sweep or a replay may try again
+MAX_TRIES = 10  # of one object that is denied although its connection is sound; what else finds it may try again
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Health:
     tries: int = 0  # trials that failed
     next_try_at: datetime | None = None
     trial: str | None = None  # the job that may try now
+    tried_at: datetime | None = None  # the last trial; while sound, the one that found it so
     revision: int = 0  # 0: not stored yet
 
     def lets(self, job: str) -> bool:
@@ -47,14 +48,23 @@ def failed(health: Health, job: str, reason: str, *, now: datetime) -> Health | 
 def try_again(health: Health, job: str, *, now: datetime) -> Health:
     """The connection while a job tries it; if the job never ends, the next one has its turn after the pause."""
     pause = min(FIRST_PAUSE * 2 ** min(health.tries, 10), LONGEST_PAUSE)
-    return _next(health, trial=job, next_try_at=now + pause)
+    return _next(health, trial=job, tried_at=now, next_try_at=now + pause)
 
 
 def recovered(health: Health) -> Health | None:
     """The connection after something was read over it; None if it was sound anyway."""
     if health.failing_since is None:
         return None
-    return Health(health.connection, revision=health.revision + 1)
+    return Health(health.connection, tried_at=health.tried_at, revision=health.revision + 1)
+
+
+def wanted(health: Health, attempts: int, claimed_at: datetime | None) -> bool:
+    """True if a denied object is to be tried again over a sound connection.
+
+    What was denied before access came back does not count against it: that was not the object's fault.
+    """
+    before = health.tried_at is not None and claimed_at is not None and claimed_at < health.tried_at
+    return attempts < MAX_TRIES or before
 
 
 def _next(health: Health, **changes: object) -> Health:

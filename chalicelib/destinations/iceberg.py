@@ -143,9 +143,9 @@ class IcebergTables:
 
         Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
         """
-        wanted: BooleanExpression = EqualTo("_bucket", value=bucket)
+        wanted: BooleanExpression = EqualTo(term="_bucket", value=bucket)
         if prefix:
-            wanted = And(wanted, StartsWith("_key", value=prefix))
+            wanted = And(wanted, StartsWith(term="_key", value=prefix))
         with self._errors(f"iceberg:{database}.{table}"):
             found = self._load(database, table)
             if found is None or not told(found.schema().column_names):

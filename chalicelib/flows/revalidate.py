@@ -8,7 +8,7 @@ from functools import partial
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import health as rules
 from chalicelib.core.connections import Grant
-from chalicelib.core.health import MAX_TRIES, Health
+from chalicelib.core.health import Health
 from chalicelib.core.jobs import JobKind, job_id
 from chalicelib.core.ledger import Entry
 from chalicelib.core.selection import Reason
@@ -18,7 +18,7 @@ from chalicelib.flows.ports import Connections, HealthStore, Ledger, Listing, Me
 from chalicelib.flows.troubles import try_all
 
 TRIAL = 10  # objects that a failing connection is tried with
-LIMIT = 500  # denied objects taken up again in one tick
+LIMIT = 500  # denied objects of a pipeline taken up again in one tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,28 @@ class Revalidate:
         health = self.health.get(grant.connection.name)
         if health.failing_since is None:
             for pipeline in pipelines:
-                self._take_up(pipeline, LIMIT, f"denied {self.now().isoformat()}")
+                denied = self._denied(grant, pipeline)
+                found = [each for each in denied if rules.wanted(health, each.attempts, each.claimed_at)]
+                self._take_up(pipeline, f"denied {self.now().isoformat()}", found)
         elif health.is_due(self.now()):
             self._try(health, grant, pipelines)
 
     def _try(self, health: Health, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
-        """One job with a few denied objects may call AWS; if there are none, one listing tells."""
+        """One job with a few denied objects may call AWS; if there are none, one listing tells.
+
+        Each trial is another pipeline's turn, and of its objects those that were tried least: what is denied for ever
+        does not stand before what is not.
+        """
         now = self.now()
         cause = f"trial {now.isoformat()}"
-        for pipeline in pipelines:
-            if self._denied(pipeline, 1):
-                trial = rules.try_again(health, job_id(JobKind.RECOVERY, pipeline.name, cause), now=now)
-                if self.health.swap(trial):
-                    self._take_up(pipeline, TRIAL, cause)
-                return
-        for pipeline in pipelines[:1]:
-            self._probe(health, grant, pipeline, cause, now)
+        denied = [(pipeline, found) for pipeline in pipelines if (found := self._denied(grant, pipeline))]
+        if denied:
+            pipeline, found = denied[health.tries % len(denied)]
+            trial = rules.try_again(health, job_id(JobKind.RECOVERY, pipeline.name, cause), now=now)
+            if self.health.swap(trial):
+                self._take_up(pipeline, cause, sorted(found, key=lambda entry: entry.attempts)[:TRIAL])
+        elif pipelines:
+            self._probe(health, grant, pipelines[health.tries % len(pipelines)], cause, now)
 
     def _probe(self, health: Health, grant: Grant, pipeline: Pipeline, cause: str, now: datetime) -> None:
         trial = rules.try_again(health, cause, now=now)
@@ -76,11 +82,11 @@ class Revalidate:
         if after is not None:
             self.health.swap(after)
 
-    def _take_up(self, pipeline: Pipeline, limit: int, cause: str) -> None:
-        found = self._denied(pipeline, limit)
+    def _take_up(self, pipeline: Pipeline, cause: str, found: Sequence[Entry]) -> None:
         if found:
             self.discover.resume(pipeline, cause, [entry.ref for entry in found])
 
-    def _denied(self, pipeline: Pipeline, limit: int) -> list[Entry]:
-        entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=limit)
-        return [entry for entry in entries if entry.attempts < MAX_TRIES]
+    def _denied(self, grant: Grant, pipeline: Pipeline) -> list[Entry]:
+        """Objects that AWS denied us; what our own connection is not for is left alone until it is widened."""
+        entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=LIMIT)
+        return [entry for entry in entries if not grant.connection.refusal(entry.ref.bucket, entry.key)]

@@ -283,11 +283,29 @@ class _Turn:
         while True:
             owner = Owner(self.sweep.job, self.sweep.next_task)
             claimed = claims.take(self.pipeline, {owner: group}, now=self.flow.now())
-            won = tuple(claimed.won.get(owner, ()))
+            doubtful = [key for key, reason in claimed.skipped.items() if reason is Reason.OUTDATED]
+            shown = self._shown_now(doubtful)
+            again = claims.take(self.pipeline, {owner: shown}, now=self.flow.now())
+            won = tuple(sorted((*claimed.won.get(owner, ()), *again.won.get(owner, ())), key=lambda ref: ref.key))
             held = tuple(ref for ref in group if claimed.skipped.get(ref.key) is Reason.HELD)
             if self._store(won, held):
                 return
             self.sweep = replace(self.sweep, next_task=self.sweep.next_task + 1)
+
+    def _shown_now(self, keys: Sequence[str]) -> list[ObjectRef]:
+        """What the bucket shows under keys whose listed content looks older than what the ledger knows.
+
+        Times cannot tell: a listing has whole seconds, and a multipart upload the time of its initiation (E4, E5).
+        But what is shown after the ledger was read, and is not what the ledger knows, was written since.
+        """
+        known = self.flow.ledger.get(self.pipeline.name, keys)
+        found: list[ObjectRef] = []
+        for key in keys:
+            page = self.flow.listing.page(self.grant, self.pipeline.source.bucket, key, limit=1)
+            shown = [listed.ref for listed in page.objects if listed.ref.key == key and not listed.archived]
+            if shown and key in known and not known[key].ref.same(shown[0]):
+                found.append(replace(shown[0], created_at=self.flow.now()))
+        return found
 
     def _store(self, won: Sequence[ObjectRef], held: Sequence[ObjectRef]) -> bool:
         """Store the place with the task; False if the task's number is taken. Raises LeaseLost."""

@@ -15,6 +15,7 @@ from chalicelib.core.cursors import Cursor
 from chalicelib.core.jobs import Job, JobChange, JobKind
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import SCHEDULED, Stored, Sweep, SweepState, Walk
 from chalicelib.core.tasks import Task, TaskState, tombstone
 from tests.fakes.stores import FakeJobs, FakeLedger
@@ -238,3 +239,13 @@ def test_a_span_is_whole_however_long_it_is(stores: Stores) -> None:
     for each in entries:
         assert not stores.ledger.swap([each])
     assert [entry.key for entry in stores.ledger.span("flights", "a", "f")] == list("abcdef")
+
+
+def test_entries_are_found_by_the_reason_of_their_refusal(stores: Stores) -> None:
+    archived, denied = (
+        Entry("flights", ObjectRef("acme-exports", key, "e", 1, NOW), State.REFUSED, NOW, reason=reason, revision=1)
+        for key, reason in (("a", Reason.ARCHIVED), ("b", Reason.DENIED))
+    )
+    failed = Entry("flights", replace(archived.ref, key="c"), State.FAILED, NOW, reason=Reason.DENIED, revision=1)
+    assert not stores.ledger.swap([archived, denied, failed])
+    assert stores.ledger.refused("flights", Reason.DENIED, limit=10) == [denied]

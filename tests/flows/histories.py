@@ -115,7 +115,7 @@ class Made:
 
     ref: ObjectRef
     number: int | None  # what its rows say; None without rows
-    shown_at: datetime  # a late-visible one is older than that
+    shown_at: datetime  # since when it is there and can be read; a late-visible one is older than that
     told: bool = False  # a notification was taken in while it was the latest
     archived: bool = False  # ever
 
@@ -123,6 +123,10 @@ class Made:
     def listed_at(self) -> datetime:
         """Its time in whole seconds, as listings have it."""
         return self.ref.created_at.replace(microsecond=0)
+
+    def same(self, ref: ObjectRef) -> bool:
+        """As a listing can tell, which knows no versions."""
+        return replace(self.ref, version_id=None).same(ref)
 
 
 @dataclass
@@ -202,16 +206,16 @@ class History(World):
 
     def new(self, step: Step) -> None:
         """Content that was never there."""
-        self._written(KEYS[step.n % len(KEYS)], len(self.refs), self.now, step.tell)
+        self._put(KEYS[step.n % len(KEYS)], len(self.refs), step.tell)
 
     def same(self, step: Step) -> None:
         """The same content again."""
         key = KEYS[step.n % len(KEYS)]
         if key in self.made:
-            self._written(key, self.made[key].number, self.now, step.tell)
+            self._put(key, self.made[key].number, step.tell)
 
     def empty(self, step: Step) -> None:
-        self._written(KEYS[step.n % len(KEYS)], None, self.now, step.tell)
+        self._put(KEYS[step.n % len(KEYS)], None, step.tell)
 
     def upload(self, step: Step) -> None:
         """A multipart upload begins."""
@@ -244,6 +248,7 @@ class History(World):
         made = self.made.get(KEYS[step.n % len(KEYS)])
         if made is not None and made.archived:
             self.buckets.restore(made.ref)
+            made.shown_at = self.now
             for _ in range(step.tell):
                 self._send("ObjectRestore:Completed", made.ref)
 
@@ -418,8 +423,14 @@ class History(World):
             entry = self.ledger.stored.get(self._at(made))
             ours = entry is not None and entry.owner is not None and entry.owner.job == after.job
             shown = made.shown_at < began or (ours and entry is not None and entry.reason in WAITING)
-            if shown and (self._passed_by_key(before, after, made) or self._passed_by_time(before, after, made)):
-                assert self._decided(made), f"cursor {before} to {after} passed {made}: {entry}"
+            if (
+                shown
+                and self._readable(made)
+                and (self._passed_by_key(before, after, made) or self._passed_by_time(before, after, made))
+            ):
+                assert self._decided(made), (
+                    f"cursor {before} to {after} passed {made}: {entry and (entry.state, entry.reason, entry.owner, entry.ref)}"
+                )
         assert after.last_modified_time is None or after.last_modified_time <= self.now
         if after.last_modified_time != before.last_modified_time:
             assert after.last_modified_time is not None and after.last_modified_time <= began, (
@@ -443,12 +454,12 @@ class History(World):
         entry = self.ledger.stored.get(self._at(made))
         if entry is None or self._ignored(made, entry):
             return entry is not None
-        if not entry.ref.same(made.ref) or entry.state in (State.CLAIMED, State.PENDING):
+        if not made.same(entry.ref) or entry.state in (State.CLAIMED, State.PENDING):
             return False
         return entry.state is not State.REFUSED or entry.reason not in WAITING
 
     def _ignored(self, made: Made, entry: Entry | None) -> bool:
-        ended = entry is not None and entry.state is State.COMMITTED and not entry.ref.same(made.ref)
+        ended = entry is not None and entry.state is State.COMMITTED and not made.same(entry.ref)
         return self.setup.ignore and ended
 
     def _wanted(self, made: Made) -> bool:
@@ -462,6 +473,10 @@ class History(World):
         return FLIGHTS, made.ref.key
 
     # How it is done.
+
+    def _put(self, key: str, number: int | None, tell: int) -> None:
+        self.now += timedelta(milliseconds=1)  # no two things happen at once to a bucket
+        self._written(key, number, self.now, tell)
 
     def _written(self, key: str, number: int | None, created_at: datetime, tell: int) -> None:
         content = b"" if number is None else f"id,part\n{number},1\n{number},2\n".encode()

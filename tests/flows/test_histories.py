@@ -62,7 +62,8 @@ def test_whatever_happens_every_object_is_loaded_once_and_no_cursor_passes_one_t
     swept(history, full=True)
     history.check_settled()
     latest = {(made.ref.key, made.number) for made in history.made.values()}
-    assert all(history.rows()[each] == rows[each] for each in latest), "rewinding doubled rows"
+    if not setup.versioned:  # there the same content may be another version, and have been announced only now
+        assert all(history.rows()[each] == rows[each] for each in latest), "rewinding doubled rows"
 
 
 def swept(history: History, *, full: bool) -> None:

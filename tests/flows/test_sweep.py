@@ -298,3 +298,43 @@ def test_a_start_position_is_where_the_first_sweep_begins() -> None:
     world = swept(world_with("in/a.csv", "in/b.csv", last_path="in/a.csv"))
     assert world.loaded() == {"in/b.csv": 3}
     assert world.now > START
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_an_overwrite_within_the_same_second_is_found_by_the_full_merge(by_time: bool) -> None:
+    """E4, E5: the listing shows a time that is not after the one that the notification told."""
+    world = world_with(use_modified_time=by_time)
+    world.now += timedelta(milliseconds=250)
+    world.put("in/a.csv", CSV)
+    world.run()
+    world.put("in/a.csv", b"id,name\n9,z\n", notify=0)
+    swept(world, full=True)
+    assert sorted(row["id"] for row in world.table.rows) == [1, 2, 3, 9]
+    swept(world, full=True)
+    assert len(world.table.rows) == 4
+
+
+def test_a_listing_that_an_overwrite_outran_does_not_bring_the_old_content_back() -> None:
+    world = world_with("in/a.csv")
+
+    class Outrun:
+        def page(self, *args: object, **kwargs: object) -> object:
+            page = world.buckets.page(*args, **kwargs)  # type: ignore[arg-type]
+            if world.buckets.listings == 1:
+                world.now += timedelta(seconds=2)
+                world.put("in/a.csv", b"id,name\n9,z\n")
+                for _ in range(3):
+                    world.discover_all()
+                    for hint in world.queue.loads[:]:
+                        world.queue.loads.remove(hint)
+                        world.load.task(*hint)
+                    world.commit.tasks(world.queue.commits)
+                    world.queue.commits.clear()
+            return page
+
+    world.listing = Outrun()
+    swept(world, full=True)
+    assert [row["id"] for row in world.table.rows] == [9]
+    world.listing = None
+    swept(world, full=True)
+    assert [row["id"] for row in world.table.rows] == [9]
