@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from chalicelib.destinations.iceberg import IcebergTables
     from chalicelib.destinations.parquet import ParquetDatasets
     from chalicelib.flows.admin import Admin
+    from chalicelib.flows.audit import Auditing
     from chalicelib.flows.commit import Commit
     from chalicelib.flows.discover import Discover
+    from chalicelib.flows.estimate import Estimating
+    from chalicelib.flows.explain import Explaining
     from chalicelib.flows.load import Load
     from chalicelib.flows.recover import Recover
     from chalicelib.flows.revalidate import Revalidate
@@ -190,6 +193,30 @@ def schedules() -> "Schedules":
     return Schedules(
         pipelines(), states, sweeping().trigger, lambda name: sweeps().get(name, SCHEDULED), metrics(), now
     )
+
+
+@cache
+def auditing() -> "Auditing":
+    """The proof that nothing is missing."""
+    from chalicelib.flows.audit import Auditing
+
+    return Auditing(admin(), listing(), ledger(), jobs(), table, now)
+
+
+@cache
+def explaining() -> "Explaining":
+    """Why a key is loaded, or is not."""
+    from chalicelib.flows.explain import Explaining
+
+    return Explaining(admin(), listing(), ledger(), cursors())
+
+
+@cache
+def estimating() -> "Estimating":
+    """What a backfill would do."""
+    from chalicelib.flows.estimate import Estimating
+
+    return Estimating(admin(), listing(), ledger(), now)
 
 
 def tick() -> None:

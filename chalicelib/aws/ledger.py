@@ -4,7 +4,7 @@ S3 keys have at most 1,024 bytes, just what a sort key holds, and both sort by U
 ledger can be merged as they come. Identity stands beside the key, never in it.
 
 An entry is kept whole as JSON text, beside what keys, conditions and filters name. botocore takes each attribute apart
-in Python: with every field an attribute of its own, reading a million entries cost four times the CPU.
+in Python: with every field an attribute of its own, a full sweep took four times the CPU (bench/bench_sweep.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ class DynamoLedger:
     table: str
 
     def get(self, pipeline: str, keys: Collection[str]) -> Mapping[str, Entry]:
-        """The entries of these keys, read consistently; 100 a call (0.09 ms of CPU each)."""
+        """The entries of these keys, read consistently; 100 a call."""
         names = [wire({"pipeline": pipeline, "key": key}) for key in keys]
         found = (_entry(item) for item in read(self.client, self._where(pipeline), self.table, names))
         return {entry.key: entry for entry in found}
@@ -43,8 +43,8 @@ class DynamoLedger:
     def swap(self, entries: Sequence[Entry]) -> frozenset[str]:
         """Store each entry whose stored revision is the one before it; the keys of the others.
 
-        100 conditional puts make one transaction: 0.14 ms of client CPU an entry, against 2.8 one by one, at twice
-        the write units. A transaction is cancelled whole, so the losers are dropped and the rest is sent again.
+        100 conditional puts make one transaction: a tenth of the client CPU of single ones, at twice the write units
+        (bench/bench_claim.py). It is cancelled whole, so the losers are dropped and the rest is sent again.
         """
         lost: set[str] = set()
         for start in range(0, len(entries), WRITES):

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from chalicelib.cli import connections, history, local, pipelines, rows, schedules
+from chalicelib.cli import connections, history, local, pipelines, rows, schedules, sweeps
 from chalicelib.errors import ConfigError, TidegateError
 
 
@@ -36,6 +36,7 @@ for command in (
     *history.COMMANDS,
     *rows.COMMANDS,
     *schedules.COMMANDS,
+    *sweeps.COMMANDS,
     *local.COMMANDS,
 ):
     tidegate.add_command(command)

@@ -4,11 +4,13 @@ sound ─failed─▶ failing ─(its time comes)─▶ trial ─loaded─▶ so
                    ▲                          └─failed─┘      each time twice as long, an hour at most
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
+RETRIES = 20  # of those jobs, the newest ones are remembered
 MAX_TRIES = 10  # of one object that is denied although its connection is sound; what else finds it may try again
 
 
@@ -23,6 +25,7 @@ class Health:
     next_try_at: datetime | None = None
     trial: str | None = None  # the job that may try now
     tried_at: datetime | None = None  # the last trial; while sound, the one that found it so
+    retries: tuple[str, ...] = ()  # jobs of objects that are denied by themselves: they say nothing of the connection
     revision: int = 0  # 0: not stored yet
 
     def lets(self, job: str) -> bool:
@@ -35,36 +38,44 @@ class Health:
 
 
 def failed(health: Health, job: str, reason: str, *, now: datetime) -> Health | None:
-    """The connection after a job was denied everything; None if that is known already."""
-    if not health.lets(job):
+    """The connection after a job was denied everything; None if that is known already, or says nothing."""
+    if not health.lets(job) or (health.failing_since is None and job.partition(".")[0] in health.retries):
         return None
     if health.failing_since is None:
         return _next(health, failing_since=now, reason=reason, tries=0, next_try_at=now + FIRST_PAUSE, trial=None)
     tries = health.tries + 1
-    pause = min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
-    return _next(health, reason=reason, tries=tries, next_try_at=now + pause, trial=None)
+    return _next(health, reason=reason, tries=tries, next_try_at=now + _pause(tries), trial=None)
 
 
 def try_again(health: Health, job: str, *, now: datetime) -> Health:
     """The connection while a job tries it; if the job never ends, the next one has its turn after the pause."""
-    pause = min(FIRST_PAUSE * 2 ** min(health.tries, 10), LONGEST_PAUSE)
-    return _next(health, trial=job, tried_at=now, next_try_at=now + pause)
+    return _next(health, trial=job, tried_at=now, next_try_at=now + _pause(health.tries))
 
 
 def recovered(health: Health) -> Health | None:
     """The connection after something was read over it; None if it was sound anyway."""
     if health.failing_since is None:
         return None
-    return Health(health.connection, tried_at=health.tried_at, revision=health.revision + 1)
+    return Health(health.connection, tried_at=health.tried_at, retries=health.retries, revision=health.revision + 1)
 
 
-def wanted(health: Health, attempts: int, claimed_at: datetime | None) -> bool:
-    """True if a denied object is to be tried again over a sound connection.
+def retrying(health: Health, jobs: Iterable[str]) -> Health:
+    """A sound connection over which these jobs try again what was denied."""
+    return _next(health, retries=(*health.retries, *jobs)[-RETRIES:])
+
+
+def wanted(health: Health, attempts: int, claimed_at: datetime, *, now: datetime) -> bool:
+    """True if a denied object is to be tried again over a sound connection: ten times, each pause twice the last.
 
     What was denied before access came back does not count against it: that was not the object's fault.
     """
-    before = health.tried_at is not None and claimed_at is not None and claimed_at < health.tried_at
-    return attempts < MAX_TRIES or before
+    if health.tried_at is not None and claimed_at < health.tried_at:
+        return True
+    return attempts < MAX_TRIES and claimed_at + _pause(attempts - 1) <= now
+
+
+def _pause(tries: int) -> timedelta:
+    return min(FIRST_PAUSE * (1 << min(tries, 10)), LONGEST_PAUSE)
 
 
 def _next(health: Health, **changes: object) -> Health:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.config.source import Source
+from chalicelib.core.jobs import JobKind, job_id
 from chalicelib.core.objects import ObjectRef
 
 SCHEDULED = "sweep"  # the name of a pipeline's one scheduled or manual sweep
@@ -116,6 +118,55 @@ class Step:
     matched: tuple[str, ...] = ()  # keys that the pipeline wants and nobody else holds, in order
     taken: tuple[ObjectRef, ...] = ()  # those of them that this sweep's task loads
     held: tuple[ObjectRef, ...] = ()  # wanted too, but another job's
+
+
+def scheduled(
+    pipeline: Pipeline,
+    session: datetime,
+    *,
+    full: bool,
+    last_path: str | None,
+    last_modified_time: datetime | None,
+    now: datetime,
+) -> Sweep:
+    """A pipeline's sweep for one session, from its cursor on; its job follows from the session (protocol, step 1)."""
+    source = pipeline.source
+    walk = Walk.TIME if source.use_modified_time else Walk.PATH
+    walk = Walk.FULL if full or not source.incremental or source.path is not None else walk
+    return Sweep(
+        pipeline=pipeline.name,
+        name=SCHEDULED,
+        job=job_id(JobKind.SWEEP, pipeline.name, f"{session.isoformat()} {full}"),
+        walk=walk,
+        state=SweepState.RUNNING,
+        prefix=source.listed_prefix,
+        started_at=now,
+        due_at=now,
+        position=(last_path or "") if walk is Walk.PATH else "",
+        modified_after=last_modified_time if walk is Walk.TIME else None,
+        modified_before=now if walk is Walk.TIME else None,
+    )
+
+
+def backfill(
+    pipeline: Pipeline, name: str, bounds: Bounds, *, max_concurrent_tasks: int | None, now: datetime
+) -> Sweep:
+    """A backfill within its bounds; its job follows from its name."""
+    return Sweep(
+        pipeline=pipeline.name,
+        name=BACKFILL + name,
+        job=job_id(JobKind.BACKFILL, pipeline.name, name),
+        walk=Walk.RANGE,
+        state=SweepState.RUNNING,
+        prefix=max(pipeline.source.listed_prefix, bounds.prefix, key=len),
+        started_at=now,
+        due_at=now,
+        position=bounds.start_after,
+        until=bounds.end_at,
+        modified_after=bounds.modified_after,
+        modified_before=bounds.modified_before,
+        max_concurrent_tasks=max_concurrent_tasks,
+    )
 
 
 def begin(sweep: Sweep, *, now: datetime, lease: timedelta) -> Sweep | None:

@@ -45,18 +45,28 @@ class Revalidate:
     def _connection(self, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
         health = self.health.get(grant.connection.name)
         if health.failing_since is None:
-            for pipeline in pipelines:
-                denied = self._denied(grant, pipeline)
-                found = [each for each in denied if rules.wanted(health, each.attempts, each.claimed_at)]
-                self._take_up(pipeline, f"denied {self.now().isoformat()}", found)
+            self._retry(health, grant, pipelines)
         elif health.is_due(self.now()):
             self._try(health, grant, pipelines)
+
+    def _retry(self, health: Health, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
+        """What is denied although others are not: that is between AWS and the object."""
+        now = self.now()
+        cause = f"denied {now.isoformat()}"
+        found = {
+            job_id(JobKind.RECOVERY, pipeline.name, cause): (pipeline, entries)
+            for pipeline in pipelines
+            if (entries := [each for each in self._denied(grant, pipeline) if _wanted(health, each, now)])
+        }
+        if found and self.health.swap(rules.retrying(health, found)):
+            for pipeline, entries in found.values():
+                self._take_up(pipeline, cause, entries)
 
     def _try(self, health: Health, grant: Grant, pipelines: Sequence[Pipeline]) -> None:
         """One job with a few denied objects may call AWS; if there are none, one listing tells.
 
-        Each trial is another pipeline's turn, and of its objects those that were tried least: what is denied for ever
-        does not stand before what is not.
+        Each trial is another pipeline's turn, and of its objects those that were tried least, the newest first: what
+        is denied for ever does not stand before what is not.
         """
         now = self.now()
         cause = f"trial {now.isoformat()}"
@@ -65,7 +75,7 @@ class Revalidate:
             pipeline, found = denied[health.tries % len(denied)]
             trial = rules.try_again(health, job_id(JobKind.RECOVERY, pipeline.name, cause), now=now)
             if self.health.swap(trial):
-                self._take_up(pipeline, cause, sorted(found, key=lambda entry: entry.attempts)[:TRIAL])
+                self._take_up(pipeline, cause, sorted(found, key=lambda e: (e.attempts, now - _tried_at(e)))[:TRIAL])
         elif pipelines:
             self._probe(health, grant, pipelines[health.tries % len(pipelines)], cause, now)
 
@@ -90,3 +100,11 @@ class Revalidate:
         """Objects that AWS denied us; what our own connection is not for is left alone until it is widened."""
         entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=LIMIT)
         return [entry for entry in entries if not grant.connection.refusal(entry.ref.bucket, entry.key)]
+
+
+def _wanted(health: Health, entry: Entry, now: datetime) -> bool:
+    return rules.wanted(health, entry.attempts, _tried_at(entry), now=now)
+
+
+def _tried_at(entry: Entry) -> datetime:
+    return entry.claimed_at or entry.discovered_at

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import cursors, sweeps
 from chalicelib.core.connections import Grant
-from chalicelib.core.jobs import Job, JobChange, JobKind, job_id
+from chalicelib.core.jobs import Job, JobChange, JobKind
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
@@ -50,7 +50,15 @@ class Sweeping:
     def trigger(self, pipeline: Pipeline, session: datetime, *, full: bool = False) -> bool:
         """Start the pipeline's sweep for this session; False if another one runs. Twice is the same as once."""
         known = self.sweeps.get(pipeline.name, SCHEDULED)
-        fresh = self._scheduled(pipeline, session, full=full)
+        cursor = cursors.start(pipeline.source, self.cursors.get(pipeline.name))
+        fresh = sweeps.scheduled(
+            pipeline,
+            session,
+            full=full,
+            last_path=cursor.last_path,
+            last_modified_time=cursor.last_modified_time,
+            now=self.now(),
+        )
         if known is not None and known.job == fresh.job:
             if not known.is_over:
                 self.queue.sweep(pipeline.name, SCHEDULED)
@@ -75,7 +83,7 @@ class Sweeping:
                 )
             self.queue.sweep(pipeline.name, resumed.name)
             return resumed
-        fresh = self._backfill(pipeline, name, bounds, max_concurrent_tasks)
+        fresh = sweeps.backfill(pipeline, name, bounds, max_concurrent_tasks=max_concurrent_tasks, now=self.now())
         self._start(None, fresh, JobKind.BACKFILL)
         return fresh
 
@@ -136,43 +144,6 @@ class Sweeping:
         if started:
             self.queue.sweep(fresh.pipeline, fresh.name)
         return started
-
-    def _scheduled(self, pipeline: Pipeline, session: datetime, *, full: bool) -> Sweep:
-        source, now = pipeline.source, self.now()
-        cursor = cursors.start(source, self.cursors.get(pipeline.name))
-        walk = Walk.TIME if source.use_modified_time else Walk.PATH
-        walk = Walk.FULL if full or not source.incremental or source.path is not None else walk
-        return Sweep(
-            pipeline=pipeline.name,
-            name=SCHEDULED,
-            job=job_id(JobKind.SWEEP, pipeline.name, f"{session.isoformat()} {full}"),
-            walk=walk,
-            state=SweepState.RUNNING,
-            prefix=source.listed_prefix,
-            started_at=now,
-            due_at=now,
-            position=(cursor.last_path or "") if walk is Walk.PATH else "",
-            modified_after=cursor.last_modified_time if walk is Walk.TIME else None,
-            modified_before=now if walk is Walk.TIME else None,
-        )
-
-    def _backfill(self, pipeline: Pipeline, name: str, bounds: Bounds, at_once: int | None) -> Sweep:
-        now = self.now()
-        return Sweep(
-            pipeline=pipeline.name,
-            name=BACKFILL + name,
-            job=job_id(JobKind.BACKFILL, pipeline.name, name),
-            walk=Walk.RANGE,
-            state=SweepState.RUNNING,
-            prefix=max(pipeline.source.listed_prefix, bounds.prefix, key=len),
-            started_at=now,
-            due_at=now,
-            position=bounds.start_after,
-            until=bounds.end_at,
-            modified_after=bounds.modified_after,
-            modified_before=bounds.modified_before,
-            max_concurrent_tasks=at_once,
-        )
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from chalicelib.aws.cursors import DynamoCursors
 from chalicelib.aws.health import DynamoHealth
 from chalicelib.aws.pipelines import DynamoPipelines
 from chalicelib.core.cursors import Cursor
-from chalicelib.core.health import Health, failed, recovered, try_again
+from chalicelib.core.health import Health, failed, recovered, retrying, try_again
 from tests.examples import pipeline
 from tests.fakes.sweeps import FakeHealth
 
@@ -37,7 +37,8 @@ def test_what_was_never_stored_is_sound(store: Any) -> None:
 def test_each_move_comes_back_as_it_was_stored(store: Any) -> None:
     trial = try_again(failing(), "t1", now=NOW + timedelta(minutes=1))
     sound = recovered(trial)
-    for health in (failing(), trial, sound):
+    assert sound is not None
+    for health in (failing(), trial, sound, retrying(sound, ["r1", "r2"])):
         assert store.swap(health)
         assert store.get("acme") == health
 
@@ -59,7 +60,8 @@ def test_connections_do_not_meet(store: Any) -> None:
 
 
 def test_health_shares_a_table_with_documents_and_cursors_without_meeting(dynamo: Any) -> None:
-    documents, cursors = (kind(dynamo, "tidegate-pipelines") for kind in (DynamoPipelines, DynamoCursors))
+    documents = DynamoPipelines(dynamo, "tidegate-pipelines")
+    cursors = DynamoCursors(dynamo, "tidegate-pipelines")
     health = DynamoHealth(dynamo, "tidegate-pipelines")
     documents.put(pipeline("acme"))
     assert health.swap(failing())

@@ -1,7 +1,7 @@
 """A connection's state of access, move by move (F13, W15)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,9 +9,11 @@ from chalicelib.core.health import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     MAX_TRIES,
+    RETRIES,
     Health,
     failed,
     recovered,
+    retrying,
     try_again,
     wanted,
 )
@@ -96,19 +98,47 @@ def test_each_move_is_a_revision_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tried_at", "attempts", "claimed_at", "again"),
+    ("tried_at", "attempts", "minutes_ago", "again"),
     [
-        (None, MAX_TRIES - 1, START, True),
-        (None, MAX_TRIES, START, False),
-        (START, MAX_TRIES, START - MINUTE, True),  # denied while nothing was let in
-        (START, MAX_TRIES, START, False),  # denied although others were let in
-        (START, MAX_TRIES - 1, START + MINUTE, True),
-        (START, MAX_TRIES, START + MINUTE, False),
-        (START, MAX_TRIES, None, False),
+        (None, 1, 0, False),
+        (None, 1, 1, True),
+        (None, 3, 3, False),
+        (None, 3, 4, True),
+        (None, MAX_TRIES - 1, 59, False),
+        (None, MAX_TRIES - 1, 60, True),
+        (None, MAX_TRIES, 10_000, False),
+        (START, MAX_TRIES, 1, True),  # denied while nothing was let in
+        (START, MAX_TRIES, 0, False),  # denied although others were let in
     ],
 )
-def test_an_object_by_itself_has_ten_tries_of_which_an_outage_takes_none(
-    tried_at: object, attempts: int, claimed_at: object, again: bool
+def test_an_object_by_itself_has_ten_tries_further_and_further_apart_and_an_outage_takes_none(
+    tried_at: datetime | None, attempts: int, minutes_ago: int, again: bool
 ) -> None:
-    health = Health("acme", tried_at=tried_at)  # type: ignore[arg-type]
-    assert wanted(health, attempts, claimed_at) is again  # type: ignore[arg-type]
+    health = Health("acme", tried_at=tried_at)
+    assert wanted(health, attempts, START - minutes_ago * MINUTE, now=START) is again
+
+
+def test_what_is_denied_by_itself_says_nothing_of_a_sound_connection() -> None:
+    health = retrying(SOUND, ["r1", "r2"])
+    assert failed(health, "r1", "refused", now=START) is None
+    assert failed(health, "r2.3", "refused", now=START) is None
+    assert failed(health, "a1", "refused", now=START) is not None
+
+
+def test_such_a_job_may_still_be_the_trial_of_a_failing_one() -> None:
+    health = try_again(replace(FAILING, retries=("r1",)), "r1", now=START)
+    after = failed(health, "r1", "refused", now=START)
+    assert after is not None
+    assert after.tries == 1
+
+
+def test_only_the_newest_jobs_of_denied_objects_are_remembered() -> None:
+    health = SOUND
+    for number in range(RETRIES + 5):
+        health = retrying(health, [f"r{number}"])
+    assert health.retries == tuple(f"r{number}" for number in range(5, RETRIES + 5))
+    failing = failed(health, "a1", "refused", now=START)
+    assert failing is not None
+    after = recovered(failing)
+    assert after is not None
+    assert after.retries == health.retries

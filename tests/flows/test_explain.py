@@ -45,6 +45,7 @@ def test_a_loaded_object_is_wanted_by_every_rule_and_the_same_in_ledger_and_buck
     assert (found.entry.state, found.entry.rows) == (State.COMMITTED, 1)
     assert found.listed is not None
     assert found.listed.ref.key == "in/a.csv"
+    assert explained(world, "in/a").there is There.MISSING, "a key that only starts like others"
 
 
 def test_the_first_rule_that_refuses_is_named_and_the_others_are_shown_as_well() -> None:

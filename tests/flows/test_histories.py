@@ -29,14 +29,17 @@ setups = st.builds(
     limit=st.sampled_from((None, None, 1, 2)),
     per_task=st.sampled_from((500, 1, 2)),
 )
-meanwhile = st.builds(Step, st.sampled_from(CUSTOMERS + PEOPLE + MACHINES), numbers, st.integers(0, 1))
-faults = st.one_of(
-    st.builds(Fault, st.integers(0, 20), st.sampled_from(("before", "after"))),
-    st.builds(Fault, st.integers(0, 20), st.just("meanwhile"), st.lists(meanwhile, min_size=1, max_size=4).map(tuple)),
+tells = st.sampled_from((1, 0, 2))  # for what is delivered, 2 is twice, perhaps at the same time
+dies = st.builds(Fault, st.integers(0, 20), st.sampled_from(("before", "after")))
+others = st.sampled_from(CUSTOMERS + PEOPLE + MACHINES + DELIVERIES)
+meanwhile = st.builds(Step, others, numbers, tells, st.one_of(st.none(), st.none(), dies))
+waits = st.builds(
+    Fault, st.integers(0, 20), st.just("meanwhile"), st.lists(meanwhile, min_size=1, max_size=5).map(tuple)
 )
-quiet = st.builds(Step, st.sampled_from(CUSTOMERS + PEOPLE + MACHINES), numbers, st.sampled_from((1, 0, 2)))
-shaken = st.builds(Step, st.sampled_from(DELIVERIES), numbers, st.just(0), faults)
-histories = st.lists(st.one_of(quiet, quiet, quiet, shaken), max_size=30)
+quiet = st.builds(Step, st.sampled_from(CUSTOMERS + PEOPLE + MACHINES), numbers, tells)
+shaken = st.builds(Step, st.sampled_from(DELIVERIES), numbers, tells, st.one_of(dies, waits))
+some = st.lists(st.one_of(quiet, quiet, quiet, shaken), max_size=12)
+histories = st.tuples(some, some, some).map(lambda parts: [step for part in parts for step in part])
 
 
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -61,7 +64,7 @@ def test_whatever_happens_every_object_is_loaded_once_and_no_cursor_passes_one_t
     swept(history, full=False)
     swept(history, full=True)
     history.check_settled()
-    latest = {(made.ref.key, made.number) for made in history.made.values()}
+    latest = {(made.ref.key, made.number) for made in history.made.values() if made.number is not None}
     if not setup.versioned:  # there the same content may be another version, and have been announced only now
         assert all(history.rows()[each] == rows[each] for each in latest), "rewinding doubled rows"
 

@@ -13,9 +13,11 @@ import pytest
 
 import app
 from chalicelib import wiring
+from chalicelib.core.jobs import JobState
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.notifications import parse
 from chalicelib.core.selection import Reason
+from chalicelib.core.sweeps import SCHEDULED, SweepState
 from chalicelib.core.tasks import TaskState
 from chalicelib.errors import BadMessage
 from tests.examples import grant, pipeline
@@ -161,6 +163,39 @@ def test_a_task_that_nobody_stored_is_done(account: Any) -> None:
     assert app.commit(event("sqs_commit"), Context()) == {"batchItemFailures": []}
 
 
+def test_an_object_that_was_deleted_is_remembered_as_gone(account: Any) -> None:
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    app.arrive(event("s3_removed"), Context())
+    assert wiring.ledger().get("flights", [KEY]) == {}, "what was never seen is not missed"
+    app.arrive(event("s3_put"), Context())
+    assert app.arrive(event("s3_removed"), Context()) == {"batchItemFailures": []}
+    (removal,) = parse(body("s3_removed")).removed
+    assert wiring.ledger().get("flights", [KEY])[KEY].removed_at == removal.removed_at
+
+
+def test_a_sweep_that_nobody_started_is_done(account: Any) -> None:
+    assert app.sweep(event("sqs_sweep"), Context()) == {"batchItemFailures": []}
+
+
+def test_a_session_passes_the_doors_of_tick_and_sweep(account: Any) -> None:
+    """Without a connection there is nothing to list, so that the sweep ends with that error; the doors are the same."""
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    wiring.schedules().run_now("flights")
+    assert messages(account, "tidegate-sweeps") == [body("sqs_sweep")]
+    app.tick(event("tick"), Context())
+    assert messages(account, "tidegate-sweeps") == [body("sqs_sweep")], "nobody has taken its turn yet"
+    assert app.sweep(event("sqs_sweep"), Context()) == {"batchItemFailures": []}
+    sweep = wiring.sweeps().get("flights", SCHEDULED)
+    assert sweep is not None
+    job = wiring.jobs().job(sweep.job)
+    assert job is not None
+    assert (sweep.state, job.state, job.error) == (
+        SweepState.CANCELLED,
+        JobState.FAILED,
+        "its pipeline or connection was deleted",
+    )
+
+
 def test_a_tick_leaves_alone_what_is_not_due(account: Any) -> None:
     wiring.pipelines().put(pipeline(path_prefix="flights/"))
     app.arrive(event("s3_put"), Context())
@@ -186,7 +221,9 @@ def test_changing_or_deleting_a_pipeline_keeps_its_ledger(account: Any) -> None:
     assert messages(account, "tidegate-tasks") == []
 
 
-@pytest.mark.parametrize("doors", ["", "wiring.discover()", "wiring.recover()", "wiring.admin()"])
+@pytest.mark.parametrize(
+    "doors", ["", "wiring.discover()", "wiring.recover()", "wiring.sweeping()", "wiring.revalidate()", "wiring.admin()"]
+)
 def test_what_does_not_read_objects_starts_without_arrow(doors: str) -> None:
     code = f"""
 import sys
