@@ -1,6 +1,6 @@
 """Frozen values to DynamoDB items and back, and the writes that a condition can refuse."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -123,16 +123,20 @@ def read(client: "DynamoDBClient", where: str, table: str, keys: Sequence[Item])
     return found
 
 
-def query(client: "DynamoDBClient", where: str, limit: int | None, arguments: Mapping[str, Any]) -> list[Item]:
-    """The items of a Query, page after page, up to a limit."""
-    found: list[Item] = []
+def stream(client: "DynamoDBClient", where: str, limit: int | None, arguments: Mapping[str, Any]) -> Iterator[Item]:
+    """The items of a Query as they are asked for, up to a limit; one page is in memory at a time."""
+    left = limit
     start: dict[str, Any] = {}
-    while limit is None or len(found) < limit:
-        left: dict[str, Any] = {} if limit is None else {"Limit": limit - len(found)}
+    while left is None or left > 0:
         with translated(where):
-            page = client.query(**arguments, **left, **start)
-        found.extend(page["Items"])
+            page = client.query(**arguments, **({} if left is None else {"Limit": left}), **start)
+        yield from page["Items"]
         if "LastEvaluatedKey" not in page:
-            break
+            return
+        left = None if left is None else left - len(page["Items"])
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-    return found
+
+
+def query(client: "DynamoDBClient", where: str, limit: int | None, arguments: Mapping[str, Any]) -> list[Item]:
+    """The items of a Query, up to a limit, all at once."""
+    return list(stream(client, where, limit, arguments))

@@ -7,14 +7,14 @@ An entry is kept whole as JSON text, beside what keys, conditions and filters na
 in Python: with every field an attribute of its own, a full sweep took four times the CPU (bench/bench_sweep.py).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from chalicelib.aws.items import WRITES, Item, put, query, read, stamp, swap_condition, transact, wire
+from chalicelib.aws.items import WRITES, Item, put, read, stamp, stream, swap_condition, transact, wire
 from chalicelib.core.ledger import OPEN, Entry, State
 from chalicelib.core.selection import Reason
 
@@ -103,16 +103,21 @@ class DynamoLedger:
             extra["ExpressionAttributeNames"] = names
         return self._query(limit, condition, values, ConsistentRead=True, **extra)
 
-    def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
-        """The entries from one key to another, both included, in key order; may lag behind by moments.
+    def span(self, pipeline: str, first: str, last: str) -> Iterator[Entry]:
+        """The entries from one key to another, both included, in key order, as they are asked for; may lag a moment.
 
         One read unit takes 8 KB of neighbouring entries, where single reads round each up to 4 KB.
         """
         condition = "pipeline = :pipeline AND #key BETWEEN :first AND :last"
         values = {":pipeline": pipeline, ":first": first, ":last": last}
-        return self._query(None, condition, values, ExpressionAttributeNames={"#key": "key"})
+        return self._stream(None, condition, values, ExpressionAttributeNames={"#key": "key"})
 
-    def _query(self, limit: int | None, condition: str, values: Mapping[str, str], **arguments: Any) -> list[Entry]:
+    def _query(self, limit: int, condition: str, values: Mapping[str, str], **arguments: Any) -> list[Entry]:
+        return list(self._stream(limit, condition, values, **arguments))
+
+    def _stream(
+        self, limit: int | None, condition: str, values: Mapping[str, str], **arguments: Any
+    ) -> Iterator[Entry]:
         request = {
             "TableName": self.table,
             "KeyConditionExpression": condition,
@@ -120,7 +125,7 @@ class DynamoLedger:
             "ProjectionExpression": WHOLE,
             **arguments,
         }
-        return [_entry(item) for item in query(self.client, self._where(values[":pipeline"]), limit, request)]
+        return (_entry(item) for item in stream(self.client, self._where(values[":pipeline"]), limit, request))
 
     def _where(self, pipeline: str) -> str:
         return f"ledger of {pipeline}"

@@ -25,7 +25,7 @@ class Finding(StrEnum):
     UNTAGGED = "untagged"  # the ledger says committed; the table's history does not name its task
     FEWER_ROWS = "fewer_rows"  # in the table than the ledger says
     MORE_ROWS = "more_rows"
-    OLDER = "older"  # the bucket holds an earlier content than the ledger knows: outdated, never loaded
+    OLDER = "older"  # it holds another content of an earlier time, as an upload shows that began earlier (E5)
     GONE = "gone"  # loaded, then deleted, and nobody told
     REMOVED = "removed"  # loaded, then deleted, as the ledger knows
 
@@ -34,6 +34,7 @@ WRONG = frozenset(
     {
         Finding.MISSING,
         Finding.NEWER,
+        Finding.OLDER,
         Finding.STUCK,
         Finding.UNTAGGED,
         Finding.FEWER_ROWS,

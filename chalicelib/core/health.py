@@ -1,7 +1,8 @@
 """Whether a connection lets us in: a circuit breaker, so that lost access costs one try now and then, not thousands.
 
-sound ─failed─▶ failing ─(its time comes)─▶ trial ─loaded─▶ sound
-                   ▲                          └─failed─┘      each time twice as long, an hour at most
+sound ─failed─▶ failing ─try_again─▶ trial ─recovered─▶ sound
+                   ▲                   │
+                   └──────failed───────┘   (each pause twice the last, an hour at most)
 """
 
 from collections.abc import Iterable

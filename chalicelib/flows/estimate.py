@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.audit import narrowed
-from chalicelib.core.ledger import Entry, Owner, Skipped, State
+from chalicelib.core.ledger import Entry, Owner, Skipped, State, Verdict
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.planning import plan
@@ -157,7 +157,8 @@ class _Walk:
         known = {}
         if refs:
             span = self.flow.ledger.span(self.pipeline.name, refs[0].key, refs[-1].key)
-            known = {entry.key: entry for entry in span}
+            keys = {ref.key for ref in refs}
+            known = {entry.key: entry for entry in span if entry.key in keys}
         for ref in refs:
             why = self._skipped(known.get(ref.key), ref)
             if why is None:
@@ -166,17 +167,18 @@ class _Walk:
                 self.skipped[why] += 1
 
     def _skipped(self, entry: Entry | None, ref: ObjectRef) -> str | None:
-        verdict = rules.claim(
-            entry,
-            ref,
-            self.pipeline.name,
-            NOBODY,
-            now=self.flow.now(),
-            lease=timedelta(),
-            ignore_overwrites=self.pipeline.out.on_overwrite == "ignore",
-        )
+        now = self.flow.now()
+        verdict = self._claim(entry, ref, now)
+        if isinstance(verdict, Skipped) and verdict.reason is Reason.OUTDATED:
+            verdict = self._claim(entry, replace(ref, created_at=now), now)  # it lies there, whatever its time (E4, E5)
         if not isinstance(verdict, Skipped):
             return None
         if verdict.reason is not Reason.DUPLICATE or entry is None:
             return str(verdict.reason)
         return ALREADY_LOADED if entry.state is State.COMMITTED else str(entry.reason or entry.state)
+
+    def _claim(self, entry: Entry | None, ref: ObjectRef, now: datetime) -> Verdict:
+        ignoring = self.pipeline.out.on_overwrite == "ignore"
+        return rules.claim(
+            entry, ref, self.pipeline.name, NOBODY, now=now, lease=timedelta(), ignore_overwrites=ignoring
+        )

@@ -1,6 +1,6 @@
 """The Protocols that flows ask for. `aws` and `destinations` fit them; `wiring` hands them in; fakes stand in."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,8 +64,8 @@ class Ledger(Protocol):
         """Entries refused for this reason; may lag behind by moments."""
         ...
 
-    def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
-        """The entries from one key to another, both included, in key order; may lag behind by moments."""
+    def span(self, pipeline: str, first: str, last: str) -> Iterator[Entry]:
+        """The entries from one key to another, both included, in key order, as they are asked for."""
         ...
 
     def entries(

@@ -198,8 +198,9 @@ class _Turn:
             self._note_archives(refused)
         known: dict[str, Entry] = {}
         if wanted and self.sweep.walk in (Walk.FULL, Walk.RANGE):
+            keys = {ref.key for ref in wanted}
             span = self.flow.ledger.span(self.pipeline.name, wanted[0].key, wanted[-1].key)
-            known = {entry.key: entry for entry in span}
+            known = {entry.key: entry for entry in span if entry.key in keys}
         self.waiting += [ref for ref in wanted if not _settled(known.get(ref.key), ref)]
         self.matched += [ref.key for ref in wanted]
 

@@ -13,6 +13,7 @@ import yaml
 
 from chalicelib.cli.main import tidegate
 from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.schedule import Turn
 from chalicelib.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,8 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     [
         ("docs/walk.md", "chalicelib/core/ledger.py"),
         ("docs/walk.md", "chalicelib/core/tasks.py"),
+        ("docs/walk.md", "chalicelib/core/sweeps.py"),
+        ("docs/walk.md", "chalicelib/core/health.py"),
         ("docs/operations.md", "chalicelib/errors.py"),
     ],
 )
@@ -143,6 +146,9 @@ def test_every_test_that_the_readme_names_exists() -> None:
 def test_every_metric_is_documented() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "chalicelib/flows").glob("*.py"))
     emitted = set(re.findall(r'metrics\.(?:count|seconds)\("(\w+)"', source))
+    assert 'metrics.count(f"Sessions{turn.capitalize()}"' in source
+    emitted |= {f"Sessions{turn.capitalize()}" for turn in Turn}
+    assert not re.findall(r'metrics\.\w+\((?!"|f"Sessions)', source), "a metric whose name this test cannot read"
     section = (ROOT / "docs/operations.md").read_text().partition("## Metrics")[2].partition("\n## ")[0]
     assert emitted == set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
 

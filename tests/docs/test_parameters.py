@@ -91,8 +91,8 @@ def default_of(info: FieldInfo) -> str:
         return "required"
     if info.default is None:
         return "null"
-    if info.default == ():
-        return "none"
+    if info.default in ((), ""):
+        return "empty"
     return f"`{str(info.default).lower() if isinstance(info.default, bool) else info.default}`"
 
 

@@ -1,6 +1,6 @@
 """In-memory stores. Each sits the exam of its DynamoDB twin in tests/contracts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -50,13 +50,13 @@ class FakeLedger:
         ]
         return found[:limit]
 
-    def span(self, pipeline: str, first: str, last: str) -> Sequence[Entry]:
+    def span(self, pipeline: str, first: str, last: str) -> Iterator[Entry]:
         found = [
             entry
             for (name, key), entry in self.stored.items()
             if name == pipeline and first.encode() <= key.encode() <= last.encode()
         ]
-        return sorted(found, key=lambda entry: entry.key.encode())
+        return iter(sorted(found, key=lambda entry: entry.key.encode()))
 
     def entries(
         self, pipeline: str, *, prefix: str = "", state: State | None = None, limit: int = 100

@@ -142,6 +142,7 @@ def test_another_content_under_a_loaded_key_is_found_unless_overwrites_are_ignor
     bench.buckets.now = START - HOUR
     bench.put("in/a.csv", b"id\n9\n")
     assert found(bench.audit()) == {"in/a.csv": Finding.NEWER, "in/b.csv": Finding.OLDER}
+    assert not bench.audit(prefix="in/b").clean, "its rows are not in the table"
     document = bench.pipelines.stored["flights"]
     ignoring = document.model_copy(update={"out": document.out.model_copy(update={"on_overwrite": "ignore"})})
     bench.pipelines.put(ignoring)

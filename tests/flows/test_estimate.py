@@ -8,7 +8,7 @@ import pytest
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
-from chalicelib.core.sweeps import Bounds
+from chalicelib.core.sweeps import Bounds, SweepState
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
 from chalicelib.flows.estimate import BYTES_PER_SECOND, Estimate, Estimating
@@ -51,9 +51,10 @@ def test_the_backfill_does_what_was_estimated(source: dict[str, Any], bounds: Bo
     estimate = estimated(world, bounds)
     assert (world.ledger.stored, world.jobs.jobs, world.sweeps.stored, world.queue.sweeps) == ({}, {}, {}, [])
     sweep = world.sweeping.backfill(world.pipelines.stored["flights"], "all", bounds)
-    world.run(rounds=60)
+    world.sweeping.turn("flights", sweep.name)
     done = world.sweeps.get("flights", sweep.name)
     assert done is not None
+    assert done.state is SweepState.DRAINING
     assert (estimate.objects, estimate.bytes, estimate.cut) == (done.accepted, done.accepted_bytes, done.cut)
     assert estimate.tasks == world.jobs.jobs[sweep.job].tasks
     assert estimate.objects > 0
@@ -77,6 +78,20 @@ def test_what_is_loaded_already_or_set_aside_is_told_apart() -> None:
     assert (found.listed, found.objects, found.tasks) == (7, 2, 1)
     assert found.skipped == {"already_loaded": 2, "broken": 1}
     assert found.refused == {"folder": 1, "archived": 1}
+
+
+def test_another_content_counts_whatever_its_time() -> None:
+    world = world_with()
+    world.put("in/a.csv", CSV)
+    world.run()
+    world.now -= timedelta(hours=1)
+    world.put("in/a.csv", b"id,name\n9,z\n", notify=0)
+    world.now += timedelta(hours=2)
+    assert estimated(world).objects == 1
+    world.sweeping.backfill(world.pipelines.stored["flights"], "all", Bounds())
+    world.run()
+    assert world.loaded()["in/a.csv"] == 4
+    assert estimated(world).skipped == {"already_loaded": 1}
 
 
 def test_what_another_job_holds_is_left_to_it() -> None:

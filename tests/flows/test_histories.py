@@ -5,10 +5,13 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.core.jobs import JobState
 from tests.flows.histories import FLIGHTS, Fault, History, Setup, Step
 
 HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "300"))
@@ -79,3 +82,60 @@ def swept(history: History, *, full: bool) -> None:
         if not history.sweeps.stored[FLIGHTS, "sweep"].cut:
             return
     raise AssertionError("a limit is never done")
+
+
+# What random histories have found, in the fewest steps.
+
+
+def at(call: int, *steps: Step) -> Fault:
+    return Fault(call, "meanwhile", steps)
+
+
+def after(*steps: Step, **setup: Any) -> History:
+    history = History(setup=Setup(**setup))
+    for step in steps:
+        history.step(step)
+    return history
+
+
+def test_a_sweep_knows_that_what_it_lists_waits_already_as_a_successor() -> None:
+    history = after(Step("new", tell=1), Step("new", tell=1), Step("arrive"), Step("arrive"), Step("trigger"))
+    swept_once(history)
+    assert history.cursors.get(FLIGHTS).last_path is None
+
+
+def test_a_trigger_that_loses_against_another_leaves_no_job_behind() -> None:
+    history = after(Step("trigger", 0, 0, at(1, Step("wait", 1), Step("trigger", 0))))
+    history.settle()
+    assert {job.state for job in history.jobs.jobs.values()} == {JobState.DONE}
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_late_word_of_what_was_overwritten_before_the_listing_brings_nothing_twice(versioned: bool) -> None:
+    history = after(Step("new"), Step("new"), versioned=versioned)
+    swept(history, full=True)
+    history.announce(Step("announce", 0))
+    history.announce(Step("announce", 1))
+    swept(history, full=True)
+    history.check_settled()
+    assert history.rows() == {("in/a.csv", 1): 2}
+
+
+def test_an_overwrite_within_the_second_of_the_first_content_is_found_by_a_sweep() -> None:
+    history = after(Step("new", tell=1), Step("rounds"), Step("rewind"))
+    history.now = history.made["in/a.csv"].ref.created_at
+    history.step(Step("new"))
+    swept(history, full=True)
+    history.check_settled()
+
+
+def test_by_time_what_is_put_within_the_second_after_the_listing_is_found_without_overlap() -> None:
+    history = after(Step("trigger"), Step("turn"), Step("new"), by_time=True, overlap=0)
+    history.settle()
+    swept(history, full=False)
+    assert history.rows() == {("in/a.csv", 0): 2}
+
+
+def swept_once(history: History) -> None:
+    history.step(Step("turn"))
+    history.step(Step("turn"))
