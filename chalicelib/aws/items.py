@@ -128,8 +128,9 @@ def stream(client: "DynamoDBClient", where: str, limit: int | None, arguments: M
     left = limit
     start: dict[str, Any] = {}
     while left is None or left > 0:
+        request: dict[str, Any] = {**arguments, **({} if left is None else {"Limit": left}), **start}
         with translated(where):
-            page = client.query(**arguments, **({} if left is None else {"Limit": left}), **start)
+            page = client.query(**request)
         yield from page["Items"]
         if "LastEvaluatedKey" not in page:
             return
