@@ -97,7 +97,7 @@ def run(endpoint: str, *, full: bool, after: str | None) -> dict[str, Any]:
     if after is not None:
         flow.cursors.swap(Cursor(PIPELINE, last_path=after, revision=1))
     flow.listing.page(GRANT, BUCKET, PREFIX, limit=1)  # credentials, connections and imports are not the sweep's
-    flow.ledger.span(PIPELINE, key(0), key(0))
+    list(flow.ledger.span(PIPELINE, key(0), key(0)))
     before, base = stats(endpoint), rss()
     cpu, wall = time.process_time(), time.perf_counter()
     assert flow.trigger(pipeline(), now(), full=full)

@@ -23,13 +23,25 @@ class _Destination(Spec):
     database: str = Field("tidegate", pattern=NAME, max_length=255)
     table: str = Field(pattern=NAME, max_length=255)
     mode: Literal["append"] = "append"
-    on_overwrite: Literal["ignore", "append"] = Field(
-        "append", description="What a new content of a loaded key does: nothing, or its rows come as well (W1)."
+    on_overwrite: Literal["ignore", "append", "replace"] = Field(
+        "append", description="A new content of a loaded key: not loaded, loaded as well, or instead (W1; not yet)."
     )
-    on_delete: Literal["keep"] = Field("keep", description="What the rows of a deleted object do (F43).")
+    on_delete: Literal["keep", "delete_rows"] = Field(
+        "keep", description="The rows of a deleted object: they stay, or go (F43; not yet)."
+    )
     time_column: str | None = Field(None, description="The timestamp column to partition by (F83).")
     transform: Transform = Transform.NONE
     origin_columns: bool = Field(True, description="Add _bucket, _key, _identity and _loaded_at to every row (F79).")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is recorded in the ledger, but does nothing to the table's rows in this version."""
+        later = {"on_overwrite": self.on_overwrite == "replace", "on_delete": self.on_delete == "delete_rows"}
+        return tuple(
+            f"out.{name}: {getattr(self, name)} is only recorded for now; the earlier rows stay in the table"
+            for name, unmet in later.items()
+            if unmet
+        )
 
     @model_validator(mode="after")
     def _transform_has_a_column(self) -> "_Destination":

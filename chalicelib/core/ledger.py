@@ -69,6 +69,7 @@ class Entry:
     staged_at: datetime | None = None
     committed_at: datetime | None = None
     removed_at: datetime | None = None  # when the customer deleted it
+    replaces: str | None = None  # the identity under this key that was committed last, before this one
     snapshot: str | None = None
     revision: int = 0  # 0: not stored yet
 
@@ -176,8 +177,15 @@ def _claimed(
         lease_until=now + lease,
         attempts=(before.attempts if before is not None and known else 0) + 1,
         claimed_at=now,
+        replaces=_replaced(before, known=known),
         revision=(before.revision if before is not None else 0) + 1,
     )
+
+
+def _replaced(before: Entry | None, *, known: bool) -> str | None:
+    if before is None:
+        return None
+    return before.ref.identity if before.state is State.COMMITTED and not known else before.replaces
 
 
 def refuse(entry: Entry | None, ref: ObjectRef, pipeline: str, reason: Reason, *, now: datetime) -> Entry | None:
@@ -204,9 +212,9 @@ def mark(
     """The entry after its task was committed, or None if it is not this owner's (any more), or of another identity."""
     if entry.state is not State.CLAIMED or entry.owner != owner or not entry.ref.same(member):
         return None
-    if entry.successor is not None:
-        return _pending(entry, entry.successor, now)
     loaded = outcome.kind is OutcomeKind.LOADED
+    if entry.successor is not None:
+        return _pending(entry, entry.successor, entry.ref.identity if loaded else entry.replaces, now)
     states = {OutcomeKind.LOADED: State.COMMITTED, OutcomeKind.REFUSED: State.REFUSED, OutcomeKind.FAILED: State.FAILED}
     return replace(
         entry,
@@ -224,9 +232,15 @@ def mark(
     )
 
 
-def _pending(entry: Entry, successor: ObjectRef, now: datetime) -> Entry:
+def _pending(entry: Entry, successor: ObjectRef, replaces: str | None, now: datetime) -> Entry:
     return Entry(
-        entry.pipeline, successor, State.PENDING, discovered_at=now, lease_until=now, revision=entry.revision + 1
+        entry.pipeline,
+        successor,
+        State.PENDING,
+        discovered_at=now,
+        lease_until=now,
+        replaces=replaces,
+        revision=entry.revision + 1,
     )
 
 

@@ -64,7 +64,7 @@ class Admin:
             )
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
-        return pipeline.source.warnings
+        return (*pipeline.source.warnings, *pipeline.out.warnings)
 
     def pipeline(self, name: str) -> Pipeline:
         """The pipeline of this name."""

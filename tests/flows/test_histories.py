@@ -41,8 +41,29 @@ waits = st.builds(
 )
 quiet = st.builds(Step, st.sampled_from(CUSTOMERS + PEOPLE + MACHINES), numbers, tells)
 shaken = st.builds(Step, st.sampled_from(DELIVERIES), numbers, tells, st.one_of(dies, waits))
-some = st.lists(st.one_of(quiet, quiet, quiet, shaken), max_size=12)
-histories = st.tuples(some, some, some).map(lambda parts: [step for part in parts for step in part])
+
+
+def motif(key: int, call: int, which: int) -> list[Step]:
+    """Steps that say little one by one, and for which chance alone would need too long."""
+    first, late = Step("new", key, 1), (Step("wait", 3), Step("rounds"))
+    zombie = (Step("wait", 3), Step("tick"), Step("load_one", fault=Fault(call % 4 + 2, "before")))
+    return [
+        [Step("new", key), Step("archive", key), Step("trigger", 2), Step("rounds"), Step("rounds"), Step("restore")],
+        [Step("upload", key), Step("wait", 2), Step("trigger"), Step("rounds"), Step("rounds"), Step("complete")],
+        [Step("new", key), Step("new", key + 1), Step("trigger"), Step("rounds")],
+        [first, Step("arrive"), Step("empty", key, 1), Step("arrive", 0), Step("rounds")],
+        [first, Step("arrive", fault=Fault(call, "meanwhile", late))],
+        [first, Step("arrive"), Step("load_one", fault=Fault(call, "meanwhile", zombie))],
+        [first, Step("arrive"), Step("load_one", tell=2, fault=Fault(call, "meanwhile", (Step("load_one"),)))],
+        [Step("new", key), Step("new", key + 1), Step("trigger"), Step("turn", fault=Fault(call, "before"))],
+        [Step("new", key), Step("trigger"), Step("turn"), Step("new", key), Step("rounds")],
+    ][which]
+
+
+motifs = st.builds(motif, numbers, st.integers(0, 15), st.integers(0, 8))
+single = st.one_of(quiet, quiet, quiet, shaken).map(lambda step: [step])
+some = st.lists(st.one_of(single, single, single, motifs), max_size=12)
+histories = st.tuples(some, some).map(lambda parts: [step for part in parts for steps in part for step in steps])
 
 
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -9,6 +9,7 @@ from chalicelib.core.ledger import State
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.errors import AccessDenied
+from chalicelib.flows.revalidate import TRIAL
 from tests.examples import BUCKET, grant, pipeline
 from tests.flows.world import Faults, World
 
@@ -113,6 +114,17 @@ def test_a_bucket_that_denies_everything_is_a_connection_that_fails() -> None:
     world.buckets.denied.clear()
     pass_(world, 2)
     assert world.loaded() == {"in/a.csv": 3, "in/b.csv": 3}
+
+
+def test_a_trial_asks_for_ten_objects_at_most() -> None:
+    world = World()
+    world.buckets.deny(BUCKET)
+    for number in range(40):
+        world.put(f"in/{number:02}.csv", CSV)
+    world.run()
+    before = calls(world)
+    pass_(world, 1)
+    assert calls(world) == before + TRIAL == 11
 
 
 def test_a_second_outage_is_told_again_and_begins_with_a_minute() -> None:
