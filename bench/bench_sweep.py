@@ -148,7 +148,7 @@ def main() -> None:
     for name, total in (("small", small), ("large", large)):
         row, results[name] = case("full merge", total, "spread", total // 1000)
         print(row, flush=True)
-    row, lonely = case("full merge, one new key at the front", small, "first", 1)
+    row, lonely = case("full merge, one new key at the front", large, "first", 1)
     print(row, flush=True)
     cost = {name: found["cpu"] / found["stats"]["keys listed"] for name, found in results.items()}
     print(f"\nCPU per key, {large:,} keys beside {small:,}: {cost['large'] / cost['small']:.2f} times")

@@ -25,7 +25,7 @@ from chalicelib.flows.claim import Claims
 from chalicelib.flows.ports import Connections, Cursors, Jobs, Ledger, Listing, Metrics, Pipelines, Queue, Sweeps
 from chalicelib.flows.refuse import record
 
-SAVE_PAGES = 20  # pages without a task after which the place is stored all the same
+SAVE_PAGES = 20  # without a task, after which the place is stored and the turn renewed all the same
 LOOK_AGAIN = timedelta(minutes=1)
 THROTTLED_SECONDS = 15
 
@@ -159,6 +159,7 @@ class _Turn:
     seen: int = 0
     pages: int = 0
     matched: list[str] = field(default_factory=list)
+    settled: bool = False  # the last of `matched` is
 
     def run(self) -> None:
         """List until the end, a limit, or until the time is up."""
@@ -201,8 +202,17 @@ class _Turn:
             keys = {ref.key for ref in wanted}
             span = self.flow.ledger.span(self.pipeline.name, wanted[0].key, wanted[-1].key)
             known = {entry.key: entry for entry in span if entry.key in keys}
-        self.waiting += [ref for ref in wanted if not _settled(known.get(ref.key), ref)]
-        self.matched += [ref.key for ref in wanted]
+        for ref in wanted:
+            self._note(ref, settled=_settled(known.get(ref.key), ref))
+
+    def _note(self, ref: ObjectRef, *, settled: bool) -> None:
+        """Of neighbours that are settled the last one says it all; so memory stays small however many there are."""
+        if settled and self.settled and self.matched:
+            self.matched.pop()
+        self.matched.append(ref.key)
+        self.settled = settled
+        if not settled:
+            self.waiting.append(ref)
 
     def _select(self, objects: Sequence[Listed]) -> tuple[list[ObjectRef], dict[ObjectRef, Reason]]:
         wanted: list[ObjectRef] = []
@@ -242,7 +252,7 @@ class _Turn:
             group = next(groups, [])
             full = len(group) == most or sum(ref.size for ref in group) >= least or len(group) < len(self.waiting)
             if not group or not (full or everything):
-                if len(self.waiting) == 0 and self.pages >= SAVE_PAGES:
+                if self.pages >= SAVE_PAGES:
                     self._store([], ())
                 return False
             self.waiting = self.waiting[len(group) :]

@@ -35,7 +35,7 @@ WORDS: dict[Any, str] = {str: "text", int: "integer", bool: "true or false", dat
 WORDS |= {Source: "[in](#in)", Schedule: "[schedule](#schedule)", Column: "[column](#columns)", Gzip: "`{type: gzip}`"}
 WORDS |= {Csv: "[csv](#inparser-of-type-csv)", Json: "[json](#inparser-of-type-json)"}
 WORDS |= {Iceberg: "[out](#out)", Parquet: "[out](#out)"}
-SOURCES = re.compile(r" \(((?:[EFW]\d+(?:, )?)+)\)")
+SOURCES = re.compile(r" \(((?:[EFW]\d+(?:, )?)+)(?:; ([^)]+))?\)")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def kinds(annotation: Any) -> Iterator[str]:
     elif get_origin(annotation) is tuple:
         yield f"list of {get_args(annotation)[0] and ' or '.join(kinds(get_args(annotation)[0]))}"
     elif isinstance(annotation, EnumType):
-        yield from (f"`{value}`" for value in annotation)
+        members: list[str] = list(annotation)
+        yield from (f"`{member}`" for member in members)
     elif annotation in WORDS:
         yield WORDS[annotation]
     else:
@@ -108,8 +109,8 @@ def test_type_default_and_meaning_are_those_of_the_code(section: str, row: Row) 
     assert row.default == default_of(infos[0])
     described = infos[0].description or ""
     if described:
-        numbers = ", ".join(SOURCES.findall(described))
-        assert row.meaning == SOURCES.sub("", described)
+        numbers = ", ".join(found[1] for found in SOURCES.finditer(described))
+        assert row.meaning == SOURCES.sub(lambda found: f" ({found[2]})" if found[2] else "", described)
         assert row.source == (numbers or "—")
     else:
         assert row.meaning

@@ -52,7 +52,7 @@ def motif(key: int, call: int, which: int) -> list[Step]:
         [Step("upload", key), Step("wait", 2), Step("trigger"), Step("rounds"), Step("rounds"), Step("complete")],
         [Step("new", key), Step("new", key + 1), Step("trigger"), Step("rounds")],
         [first, Step("arrive"), Step("empty", key, 1), Step("arrive", 0), Step("rounds")],
-        [first, Step("arrive", fault=Fault(call, "meanwhile", late))],
+        [first, Step("arrive", fault=Fault(call % 6, "meanwhile", late))],
         [first, Step("arrive"), Step("load_one", fault=Fault(call, "meanwhile", zombie))],
         [first, Step("arrive"), Step("load_one", tell=2, fault=Fault(call, "meanwhile", (Step("load_one"),)))],
         [Step("new", key), Step("new", key + 1), Step("trigger"), Step("turn", fault=Fault(call, "before"))],
