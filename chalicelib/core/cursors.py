@@ -36,6 +36,8 @@ def after(cursor: Cursor, sweep: Sweep, undecided: Iterable[tuple[str, datetime]
     never passes one (P3). By key it moves to the last accepted key below them all, and stays if none was accepted; by
     time to the sweep's upper bound, or to the earliest of them, and stays if a limit cut the sweep short (E3).
     """
+    if cursor.moved_at is not None and cursor.job is None and cursor.moved_at > sweep.started_at:
+        return None  # somebody moved it by hand while the sweep ran, and means it
     waiting = [*undecided, *([(sweep.held_path, sweep.held_time)] if sweep.held_path and sweep.held_time else [])]
     moved = cursor
     if sweep.walk is Walk.TIME and not sweep.cut and sweep.modified_before is not None:

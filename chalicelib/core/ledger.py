@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.core.objects import ObjectRef, Removal
+from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef, Removal
 from chalicelib.core.selection import RETRYABLE, Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind
 
@@ -126,6 +126,8 @@ def claim(
 ) -> Verdict:
     """Who gets the object. `dead` are owners whose tasks are known to be over."""
     if entry is None:
+        if ref.created_at == UNKNOWN_TIME and ref.listed_at is None:
+            return Skipped(Reason.OUTDATED)  # a version restored, of a key that nobody knows: a full sweep will tell
         return Won(_claimed(None, ref, pipeline, owner, now, lease), write=True)
     if entry.state is State.CLAIMED:
         return _claim_from_owner(entry, ref, owner, now, lease, dead)
@@ -159,7 +161,9 @@ def _claim_from_owner(
 
 def _supersede(entry: Entry, ref: ObjectRef) -> Skipped:
     known = entry.successor
-    if ref.older(entry.ref) or (known is not None and (known.same(ref) or ref.older(known))):
+    if known is not None and known.same(ref):
+        return Skipped(Reason.HELD)
+    if ref.older(entry.ref) or (known is not None and ref.older(known)):
         return Skipped(Reason.OUTDATED)
     return Skipped(Reason.HELD, write=replace(entry, successor=ref, revision=entry.revision + 1))
 

@@ -98,8 +98,13 @@ def _from_s3(record: Mapping[str, Any]) -> Notices:
 
 
 def _restored(ref: ObjectRef) -> ObjectRef:
-    """An archived object that can be read again. When it was written is not told: whatever else is known is newer."""
-    return replace(ref, created_at=UNKNOWN_TIME, sequencer=None)
+    """An archived object that can be read again. When it was written is not told.
+
+    Without versions it is what the key holds now, as a listing would show it. One of several versions may be any of
+    them, so that whatever else is known of the key is newer.
+    """
+    shown_at = None if ref.version_id else ref.created_at
+    return replace(ref, created_at=UNKNOWN_TIME, sequencer=None, listed_at=shown_at)
 
 
 def _s3_object(record: Mapping[str, Any]) -> ObjectRef:

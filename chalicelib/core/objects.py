@@ -22,6 +22,7 @@ class ObjectRef:
     created_at: datetime  # when S3 says it was written, UTC
     version_id: str | None = None
     sequencer: str | None = None  # hexadecimal; comparable among events of one key only (E21)
+    listed_at: datetime | None = None  # set if a listing or a restore showed it: it was the latest at this time
 
     @property
     def identity(self) -> str:
@@ -44,10 +45,13 @@ class ObjectRef:
 
         Sequencers decide where both have one: padded with zeros on the right to one length, then compared
         as text (E21, https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+        What a listing showed was the latest at that time, whatever its date in whole seconds says.
         """
         if self.sequencer and other.sequencer:
             return earlier(self.sequencer, other.sequencer)
-        return self.created_at < other.created_at
+        if self.listed_at is not None and other.listed_at is None:
+            return self.listed_at <= other.created_at
+        return (self.listed_at or self.created_at) < (other.listed_at or other.created_at)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"

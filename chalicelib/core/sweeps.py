@@ -102,7 +102,9 @@ class Sweep:
         return max((key for key in keys if key is not None and key < bound), default=None)
 
     def room(self, source: Source) -> tuple[int | None, int | None]:
-        """How many objects and bytes it may still take; None where there is no limit (F28)."""
+        """How many objects and bytes it may still take; None where there is no limit (F28), and for backfills."""
+        if self.walk is Walk.RANGE:
+            return None, None
         files = None if source.total_file_count_limit is None else source.total_file_count_limit - self.accepted
         size = None if source.total_file_size_limit is None else source.total_file_size_limit - self.accepted_bytes
         return files, size
@@ -144,7 +146,7 @@ def scheduled(
         due_at=now,
         position=(last_path or "") if walk is Walk.PATH else "",
         modified_after=last_modified_time if walk is Walk.TIME else None,
-        modified_before=now if walk is Walk.TIME else None,
+        modified_before=now.replace(microsecond=0) if walk is Walk.TIME else None,
     )
 
 

@@ -54,7 +54,7 @@ class Admin:
     def apply(self, pipeline: Pipeline) -> tuple[str, ...]:
         """Store a pipeline, new or changed; its ledger stays (P10). Returns warnings."""
         refusal = self.connection(pipeline.connection).connection.refusal(
-            pipeline.source.bucket, pipeline.source.path_prefix
+            pipeline.source.bucket, pipeline.source.listed_prefix
         )
         if refusal:
             raise ConfigError(

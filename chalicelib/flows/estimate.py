@@ -38,7 +38,6 @@ class Estimate:
     tasks: int
     skipped: Mapping[str, int]  # wanted, but the ledger has the last word: and why
     refused: Mapping[str, int]  # by the pipeline's rules, or by the bounds
-    cut: bool  # total_file_count_limit or total_file_size_limit ends it early
     seconds: int  # until the last row is in the table, at BYTES_PER_SECOND a task
 
 
@@ -73,7 +72,6 @@ class Estimating:
             walk.tasks,
             dict(walk.skipped),
             dict(walk.refused),
-            walk.cut,
             round(walk.calls * SECONDS_PER_CALL + walk.bytes / (BYTES_PER_SECOND * at_once)),
         )
 
@@ -104,25 +102,16 @@ class _Walk:
     objects: int = 0
     bytes: int = 0
     tasks: int = 0
-    cut: bool = False
     skipped: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
     def wanted(self) -> Iterator[ObjectRef]:
-        """What would be loaded, in order, until a limit is reached."""
+        """What would be loaded, in order; a sweep's limits are none of a backfill's."""
         for page in self._pages():
             for ref in self._claimable(self._selected(page)):
-                if self._full():
-                    self.cut = True
-                    return
                 self.objects += 1
                 self.bytes += ref.size
                 yield ref
-
-    def _full(self) -> bool:
-        source = self.pipeline.source
-        files, size = source.total_file_count_limit, source.total_file_size_limit
-        return (files is not None and self.objects >= files) or (size is not None and self.bytes >= size)
 
     def _pages(self) -> Iterator[Sequence[Listed]]:
         grant = self.flow.admin.connection(self.pipeline.connection)

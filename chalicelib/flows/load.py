@@ -145,15 +145,15 @@ class Load:
     def _diagnose(
         self, health: Health, task: Task, outcomes: Sequence[Outcome], denials: Sequence[ConfigError]
     ) -> None:
-        """Remember whether the connection lets us in: nothing but denials says no, anything read says yes."""
-        if any(outcome.reason != Reason.DENIED for outcome in outcomes):
-            after = recovered(health)
+        """Remember whether the connection lets us in: nothing but denials says no, anything that S3 told says yes."""
+        if any(outcome.reason not in (Reason.DENIED, Reason.GAVE_UP) for outcome in outcomes):
+            after = recovered(self.health.get(health.connection))  # another trial may have begun meanwhile
         elif denials:
             after = failed(health, task.job, str(denials[0]), now=self.now())
         else:
             after = None
         if after is not None and self.health.swap(after) and health.failing_since is None:
-            self.metrics.count("ConnectionsFailing", 1, connection=health.connection)
+            self.metrics.count("ConnectionsFailing", 1)  # without a dimension: one alarm watches them all
 
     def _given_up(self, task: Task) -> Staged:
         error = f"{task.attempt - 1} attempts ended without a word: too large for the time or the memory there is"
@@ -249,7 +249,7 @@ class _Reader:
         refused = self.grant.connection.refusal(ref.bucket, ref.key)
         if refused:
             raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
-        body = self.load.buckets.open(self.grant, ref, prefix=source.path_prefix)
+        body = self.load.buckets.open(self.grant, ref, prefix=source.listed_prefix)
         try:
             found = open_rows(body, source.parser, source.decoders)
             columns = self._columns(found.infer())

@@ -63,7 +63,7 @@ class Sweeping:
             if not known.is_over:
                 self.queue.sweep(pipeline.name, SCHEDULED)
             return True
-        return self._start(known, fresh, JobKind.SWEEP)
+        return self._start(known, fresh)
 
     def backfill(
         self, pipeline: Pipeline, name: str, bounds: Bounds, *, max_concurrent_tasks: int | None = None
@@ -84,7 +84,7 @@ class Sweeping:
             self.queue.sweep(pipeline.name, resumed.name)
             return resumed
         fresh = sweeps.backfill(pipeline, name, bounds, max_concurrent_tasks=max_concurrent_tasks, now=self.now())
-        self._start(None, fresh, JobKind.BACKFILL)
+        self._start(None, fresh)
         return fresh
 
     def cancel(self, pipeline: str, name: str) -> bool:
@@ -101,6 +101,7 @@ class Sweeping:
         sweep = sweeps.begin(known, now=self.now(), lease=self.lease) if known is not None else None
         if sweep is None or not self.sweeps.swap(sweep):
             return
+        self._start_job(sweep)
         document = self.pipelines.get(pipeline)
         grant = self.connections.get(document.connection) if document is not None else None
         if document is None or grant is None:
@@ -123,27 +124,31 @@ class Sweeping:
         if cancelled is not None:
             self.sweeps.advance(cancelled, [], JobChange(sweep.job, sealed=True, error=error, finished_at=self.now()))
 
-    def _start(self, known: Sweep | None, fresh: Sweep, kind: JobKind) -> bool:
+    def _start(self, known: Sweep | None, fresh: Sweep) -> bool:
         sweep = sweeps.successor(known, fresh)
         if sweep is None:
             self.metrics.count("SweepsSkipped", 1, pipeline=fresh.pipeline)
             return False
+        if not self.sweeps.swap(sweep):
+            return False
+        self._start_job(sweep)
+        self.queue.sweep(sweep.pipeline, sweep.name)
+        return True
+
+    def _start_job(self, sweep: Sweep) -> None:
+        """After the sweep, so that a trigger that loses leaves no job; every turn makes up for a crash in between."""
         job = Job(
-            id=fresh.job,
-            kind=kind,
-            pipeline=fresh.pipeline,
-            created_at=fresh.started_at,
+            id=sweep.job,
+            kind=JobKind.BACKFILL if sweep.walk is Walk.RANGE else JobKind.SWEEP,
+            pipeline=sweep.pipeline,
+            created_at=sweep.started_at,
             tasks=0,
             staging=0,
             unfinished=0,
             sealed=False,
-            sweep=fresh.name,
+            sweep=sweep.name,
         )
         self.jobs.start(job, [])
-        started = self.sweeps.swap(sweep)
-        if started:
-            self.queue.sweep(fresh.pipeline, fresh.name)
-        return started
 
 
 @dataclass(slots=True)
@@ -169,6 +174,7 @@ class _Turn:
         self.listed_to = self.sweep.position
         deadline = self.flow.now() + self.flow.budget
         while True:
+            listed_at = self.flow.now()
             page = self.flow.listing.page(
                 self.grant,
                 self.pipeline.source.bucket,
@@ -176,7 +182,7 @@ class _Turn:
                 start_after=self.listed_to,
                 until=self.sweep.until,
             )
-            self._take_in(page.objects)
+            self._take_in([replace(each, ref=replace(each.ref, listed_at=listed_at)) for each in page.objects])
             self.listed_to = page.next_after or (page.objects[-1].ref.key if page.objects else self.listed_to)
             self.pages += 1
             ended = page.next_after is None

@@ -281,3 +281,24 @@ def test_a_crash_at_any_call_of_an_outage_loses_nothing_and_doubles_nothing(call
     assert {entry.state for entry in world.ledger.stored.values()} == {State.COMMITTED}
     assert world.health.get("acme").failing_since is None
     assert all(task.is_over for task in world.jobs.stored.values())
+
+
+def test_a_trial_that_takes_longer_than_the_pause_still_counts() -> None:
+    """Between its start and its end another trial has begun; that something was read is true all the same."""
+    world = refusing(*(f"in/{n:03}.csv" for n in range(200)))
+    world.buckets.refused.clear()
+
+    class Slow:
+        def open(self, *args: object, **kwargs: object) -> object:
+            body = world.buckets.open(*args, **kwargs)  # type: ignore[arg-type]
+            world.now += timedelta(seconds=90)
+            world.revalidate.tick()
+            return body
+
+    world.reading = Slow()
+    world.now += MINUTE
+    world.revalidate.tick()
+    (hint,) = world.queue.loads
+    world.queue.loads.clear()
+    world.load.task(*hint)
+    assert world.health.get("acme").failing_since is None

@@ -222,7 +222,7 @@ def test_a_sweep_longer_than_a_turn_hands_itself_on() -> None:
     assert sum(world.loaded().values()) == 7500
 
 
-CALLS = 120
+CALLS = 160
 
 
 def test_a_sweep_makes_fewer_calls_than_the_crash_tests_try() -> None:
