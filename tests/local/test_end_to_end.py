@@ -199,7 +199,7 @@ def test_uploads_without_notifications_then_a_sweep_then_late_notifications_are_
     for key in keys:
         deployment.customer.account.client("s3").put_object(Bucket=silent, Key=key, Body=CSV)
     with deployment.runtime():
-        deployment.command("run", "swept")
+        deployment.command("run", "swept", "--wait")
         assert soon(lambda: deployment.committed("swept", keys), seconds=60)
         deployment.repeat(list(deployment.entries("swept", keys).values()))
         deployment.command("run", "swept", "--full", "--wait")
