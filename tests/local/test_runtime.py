@@ -267,7 +267,10 @@ def test_a_killed_runtime_takes_its_calls_with_it_and_another_does_them(
         assert soon(lambda: diary.read("end") != [])
         assert soon(lambda: left_in(idle, "arrivals") == 0)
     killed, second = diary.read("start")
-    assert [each["attributes"]["ApproximateReceiveCount"] for each in (killed, second)] == ["1", "2"]
+    counts = [int(each["attributes"]["ApproximateReceiveCount"]) for each in (killed, second)]
+    assert counts[0] == 1 < counts[1], (
+        "the second call is a redelivery; a poll that died on the way may count as one too"
+    )
     assert [each["pid"] for each in diary.read("end")] == [second["pid"]]
 
 
