@@ -10,12 +10,14 @@ it writes what these functions return, only if nobody wrote in between.
     nothing ─bury─▶ failed                                      (never stored: its claims go to another job)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.objects import ObjectRef
 
 MAX_ATTEMPTS = 5  # of a task with companions; then its objects are tried one by one
@@ -128,6 +130,12 @@ class Task:
     def hopeless(self) -> bool:
         """True if even the last attempt did not end: whatever it was, it killed every process that tried (W15)."""
         return self.alone and self.attempt > MAX_ATTEMPTS_ALONE
+
+
+def planned(pipeline: Pipeline, job: str, number: int, members: Sequence[ObjectRef], *, due_at: datetime) -> Task:
+    """A new task of a pipeline, to be stored with its members and then sent."""
+    table = pipeline.out.address
+    return Task(job, number, pipeline.name, table, tuple(members), TaskState.PLANNED, due_at)
 
 
 def begin(task: Task, *, now: datetime, lease: timedelta) -> Task | None:

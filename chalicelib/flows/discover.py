@@ -18,7 +18,7 @@ from chalicelib.core.notifications import parse
 from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.planning import plan
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
-from chalicelib.core.tasks import Task, TaskState
+from chalicelib.core.tasks import TaskState, planned
 from chalicelib.flows.claim import Claimed, Claims, rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 from chalicelib.flows.refuse import record
@@ -106,7 +106,8 @@ class Discover:
         counts: Mapping[Reason, int],
         now: datetime,
     ) -> None:
-        tasks = [_task(pipeline, owner, refs, now + self.lease) for owner, refs in claimed.won.items()]
+        due_at = now + self.lease
+        tasks = [planned(pipeline, owner.job, owner.task, refs, due_at=due_at) for owner, refs in claimed.won.items()]
         recorded = {str(reason): count for reason, count in counts.items() if reason not in UNRECORDED}
         if not tasks and not any(reason in (Reason.EMPTY, Reason.FOLDER) for reason in counts):
             return
@@ -124,10 +125,6 @@ class Discover:
         if not self.jobs.start(fresh, tasks):
             tasks = [task for task in self.jobs.tasks(job) if task.state is TaskState.PLANNED]
         self.queue.load(tasks)
-
-
-def _task(pipeline: Pipeline, owner: Owner, refs: Sequence[ObjectRef], due_at: datetime) -> Task:
-    return Task(owner.job, owner.task, pipeline.name, pipeline.out.address, tuple(refs), TaskState.PLANNED, due_at)
 
 
 def _by_bucket(refs: Iterable[ObjectRef]) -> dict[str, list[ObjectRef]]:

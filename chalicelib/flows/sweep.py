@@ -19,7 +19,7 @@ from chalicelib.core.objects import ObjectRef
 from chalicelib.core.planning import plan
 from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, refusal
 from chalicelib.core.sweeps import BACKFILL, SCHEDULED, Bounds, Step, Stored, Sweep, SweepState, Walk
-from chalicelib.core.tasks import Task, TaskState
+from chalicelib.core.tasks import planned
 from chalicelib.errors import ConfigError, LeaseLost
 from chalicelib.flows.claim import Claims
 from chalicelib.flows.ports import Connections, Cursors, Jobs, Ledger, Listing, Metrics, Pipelines, Queue, Sweeps
@@ -292,7 +292,7 @@ class _Turn:
             page = self.flow.listing.page(self.grant, self.pipeline.source.bucket, key, limit=1)
             shown = [listed.ref for listed in page.objects if listed.ref.key == key and not listed.archived]
             if shown and key in known and not known[key].ref.same(shown[0]):
-                found.append(replace(shown[0], created_at=self.flow.now()))
+                found.append(replace(shown[0], listed_at=self.flow.now()))
         return found
 
     def _store(self, won: Sequence[ObjectRef], held: Sequence[ObjectRef]) -> bool:
@@ -303,7 +303,8 @@ class _Turn:
         matched = tuple(key for key in self.matched if key <= position and key not in away)
         step = Step(position, self.seen, self.pages, matched, tuple(won), tuple(held))
         after = sweeps.advance(self.sweep, step, task=bool(won), now=now, lease=flow.lease)
-        tasks = [self._task(won, now)] if won else []
+        due_at = now + flow.lease
+        tasks = [planned(self.pipeline, after.job, self.sweep.next_task, won, due_at=due_at)] if won else []
         change = JobChange(after.job, tasks=len(tasks), staging=len(tasks), unfinished=len(tasks))
         stored = flow.sweeps.advance(after, tasks, change)
         if stored is Stored.LOST:
@@ -323,18 +324,6 @@ class _Turn:
             return self.listed_to
         first = self.waiting[0].key
         return max((key for key in self.matched if key < first), default=self.sweep.position)
-
-    def _task(self, won: Sequence[ObjectRef], now: datetime) -> Task:
-        pipeline = self.pipeline
-        return Task(
-            self.sweep.job,
-            self.sweep.next_task,
-            pipeline.name,
-            pipeline.out.address,
-            tuple(won),
-            TaskState.PLANNED,
-            now + self.flow.lease,
-        )
 
     def _throttled(self) -> bool:
         if self.sweep.max_concurrent_tasks is None:

@@ -19,9 +19,3 @@ ARROW: dict[ColumnType, pa.DataType] = {
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
     """The schema of batches with these columns; every field may be NULL."""
     return pa.schema([(column.name, ARROW[column.type]) for column in columns])
-
-
-def merge(known: tuple[Column, ...], seen: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The known columns, unchanged and first; then those of `seen` with other names, in their order."""
-    names = {column.name for column in known}
-    return known + tuple(column for column in seen if column.name not in names)

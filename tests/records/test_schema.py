@@ -4,10 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from chalicelib.core.columns import merge
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import SchemaConflict
 from chalicelib.records.origin import ORIGIN_COLUMNS, with_origin
-from chalicelib.records.schema import arrow_schema, merge
+from chalicelib.records.schema import arrow_schema
 from tests.records.reading import columns
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
