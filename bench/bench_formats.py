@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -26,9 +27,13 @@ import pyarrow.json as arrow_json
 from isal import igzip
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.config.formats import Csv, Json, Parser
+from chalicelib.config.formats import Parser
+from chalicelib.config.parsers.csv import Csv
+from chalicelib.config.parsers.json import Json
+from chalicelib.config.source import Source
+from chalicelib.core.objects import ObjectRef
 from chalicelib.records.schema import arrow_schema
-from chalicelib.records.stream import open_rows
+from chalicelib.records.stream import Setting, open_rows
 
 TYPES = {
     "vendor": "long", "picked_up": "timestamp", "dropped_off": "timestamp", "passengers": "long", "distance": "double",
@@ -36,6 +41,8 @@ TYPES = {
     "extra": "double", "tax": "double", "tip": "double", "tolls": "double", "total": "double", "agent": "string",
 }  # fmt: skip
 COLUMNS = tuple(Column(name=name, type=ColumnType(kind)) for name, kind in TYPES.items())
+MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+SETTING = Setting(ObjectRef("bench", "rides", "etag", 1, MOMENT), run_at=MOMENT, secret=str.encode)
 CSV, JSON = Csv(type="csv"), Json(type="json")
 AGENTS = ["Mozilla/5.0 (X11; Linux x86_64)", "curl/8.5.0", 'say, "hello"', "Safari/605.1.15 (KHTML, like Gecko)"]
 
@@ -74,9 +81,8 @@ def as_json(sample: list[Row], *, nested: bool) -> bytes:
 
 
 def ours(data: bytes, parser: Parser, columns: tuple[Column, ...] = COLUMNS) -> int:
-    return sum(
-        page.batch.num_rows + len(page.rejects) for page in open_rows(io.BytesIO(data), parser, None).pages(columns)
-    )
+    entries = open_rows(io.BytesIO(data), Source(bucket="bench", parser=parser), (), SETTING)
+    return sum(page.batch.num_rows + len(page.rejects) for entry in entries for page in entry.pages(columns))
 
 
 def unpacked(data: bytes) -> io.BufferedIOBase:

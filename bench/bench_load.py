@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,7 +41,6 @@ from chalicelib.core.connections import Grant
 from chalicelib.core.jobs import Job, JobKind
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import Task, TaskState, Upload
-from chalicelib.destinations.rejects import Rejects
 from chalicelib.destinations.staging import Stage
 from chalicelib.flows.load import Load
 from chalicelib.records.schema import arrow_schema
@@ -128,8 +128,12 @@ class DiskSink:
 class DiskBuckets:
     root: Path
 
-    def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> BinaryIO:
-        return (self.root / ref.key).open("rb", buffering=0)
+    def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> "DiskBody":
+        return DiskBody(self.root / ref.key)
+
+
+class DiskBody(FileIO):
+    encoding = None
 
 
 def tidegate(source: Path, target: Path, *, origin: bool) -> int:
@@ -149,7 +153,7 @@ def tidegate(source: Path, target: Path, *, origin: bool) -> int:
         health=FakeHealth(),
         queue=FakeQueue(),
         stage=Stage(lake, "s3://lake"),
-        rejects=Rejects(lake, "s3://lake/rejects"),
+        secret=lambda name: name.encode(),
         metrics=FakeMetrics(),
         now=now,
         lease=timedelta(minutes=15),

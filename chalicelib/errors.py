@@ -5,6 +5,7 @@
     │  ├─ RoleNotAssumable    the customer's role refuses us
     │  ├─ AccessDenied        a call was refused (S3, KMS, a queue, a table)
     │  ├─ BucketNotFound      the bucket does not exist, or lies elsewhere
+    │  ├─ PipelineMismatch    parser or filters do not fit an object's columns
     │  └─ SchemaConflict      the table and the rows cannot be brought together
     ├─ DataError         set it aside: this message, object or row is bad, the rest goes on
     │  ├─ BadMessage          not a notification that anybody could understand
@@ -13,7 +14,8 @@
     │  ├─ ObjectChanged       overwritten before or while it was read
     │  ├─ StagedFileMissing   a file that a commit needs was deleted while it waited
     │  ├─ DecodeError         the compression is broken or not what was declared
-    │  └─ ParseError          the layout is broken beyond a single row
+    │  ├─ ParseError          the layout is broken beyond a single row
+    │  └─ TooManyBadRows      more rows of an object are bad than its parser allows
     └─ TransientError    try again: let it rise, the queue delivers it once more
        ├─ Throttled           AWS asked us to slow down
        ├─ SourceUnavailable   the network or a service failed for the moment
@@ -58,6 +60,10 @@ class SchemaConflict(ConfigError):
     """Rows and table disagree on a column's type."""
 
 
+class PipelineMismatch(ConfigError):
+    """A pipeline's parser or filters ask for what an object does not have."""
+
+
 class DataError(TidegateError):
     """This message, object or row is bad; everything else goes on (P6)."""
 
@@ -88,6 +94,10 @@ class DecodeError(DataError):
 
 class ParseError(DataError):
     """The layout cannot be followed any further."""
+
+
+class TooManyBadRows(DataError):
+    """An object has more bad rows than its parser allows (F64)."""
 
 
 class TransientError(TidegateError):

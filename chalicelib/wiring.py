@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.aws.metrics import EmfMetrics
     from chalicelib.aws.pipelines import DynamoPipelines
     from chalicelib.aws.queues import SqsQueue
+    from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.sessions import Sessions
     from chalicelib.aws.sweeps import DynamoSweeps
     from chalicelib.config.destination import Iceberg, Parquet
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from chalicelib.flows.discover import Discover
     from chalicelib.flows.estimate import Estimating
     from chalicelib.flows.explain import Explaining
+    from chalicelib.flows.guess import Guessing
     from chalicelib.flows.load import Load
+    from chalicelib.flows.preview import Previewing
     from chalicelib.flows.recover import Recover
+    from chalicelib.flows.replay import Replaying
     from chalicelib.flows.revalidate import Revalidate
     from chalicelib.flows.schedules import Schedules
     from chalicelib.flows.sweep import Sweeping
@@ -119,6 +123,14 @@ def lake() -> "S3Lake":
     from chalicelib.aws.lake import S3Lake
 
     return S3Lake(sessions().client("s3"))
+
+
+@cache
+def secrets() -> "Secrets":
+    """Secrets that filters need."""
+    from chalicelib.aws.secrets import Secrets
+
+    return Secrets(sessions().client("secretsmanager"))
 
 
 @cache
@@ -212,11 +224,37 @@ def explaining() -> "Explaining":
 
 
 @cache
+def guessing() -> "Guessing":
+    """What a parser should say."""
+    from chalicelib.aws.buckets import Buckets
+    from chalicelib.flows.guess import Guessing
+
+    return Guessing(admin(), listing(), Buckets(sessions(), endpoint=_endpoint("S3")))
+
+
+@cache
+def previewing() -> "Previewing":
+    """What a load would begin with."""
+    from chalicelib.aws.buckets import Buckets
+    from chalicelib.flows.preview import Previewing
+
+    return Previewing(admin(), listing(), Buckets(sessions(), endpoint=_endpoint("S3")), secrets(), now)
+
+
+@cache
 def estimating() -> "Estimating":
     """What a backfill would do."""
     from chalicelib.flows.estimate import Estimating
 
     return Estimating(admin(), listing(), ledger(), now)
+
+
+@cache
+def replaying() -> "Replaying":
+    """Objects loaded once more."""
+    from chalicelib.flows.replay import Replaying
+
+    return Replaying(admin(), ledger(), discover(), now)
 
 
 def tick() -> None:
@@ -256,7 +294,6 @@ def discover() -> "Discover":
 def load() -> "Load":
     """Tasks to staged files."""
     from chalicelib.aws.buckets import Buckets
-    from chalicelib.destinations.rejects import Rejects
     from chalicelib.destinations.staging import Stage
     from chalicelib.flows.load import Load
 
@@ -269,7 +306,7 @@ def load() -> "Load":
         jobs=jobs(),
         queue=queue(),
         stage=Stage(lake(), settings().warehouse),
-        rejects=Rejects(lake(), f"s3://{settings().bucket}/rejects"),
+        secret=secrets(),
         metrics=metrics(),
         now=now,
         lease=timedelta(seconds=settings().task_lease),

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 # The suite tries the same examples every time, so that red means that the change is wrong.
 # HYPOTHESIS_PROFILE=explore looks for new ones, and so does TIDEGATE_HISTORIES.
-settings.register_profile("suite", derandomize=True)
-settings.register_profile("explore", derandomize=False)
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "explore" if "TIDEGATE_HISTORIES" in os.environ else "suite")
 )

@@ -50,6 +50,12 @@ _OBJECT_DENIED = Case(
     "Allow s3:GetObject (and s3:GetObjectVersion) on this prefix to the role, and look for a Deny in the bucket "
     "policy. Without s3:ListBucket S3 answers the same for a key that is gone",
 )
+_TAGS_DENIED = Case(
+    AccessDenied,
+    "S3 refused to give the object's tags",
+    "Allow s3:GetObjectTagging (and s3:GetObjectVersionTagging) on this prefix to the role, or set the parser's "
+    "`tags` to false",
+)
 _LIST_DENIED = Case(
     AccessDenied,
     "S3 refused to list the bucket",
@@ -102,6 +108,7 @@ _REFUSED = Case(ConfigError, "AWS did not accept the call", "Check the names and
 _TABLE = {
     "AccessDenied AccessDeniedException AllAccessDisabled AccountProblem UnauthorizedOperation 403": _DENIED,
     "GetObject:AccessDenied GetObject:403 HeadObject:AccessDenied HeadObject:403": _OBJECT_DENIED,
+    "GetObjectTagging:AccessDenied GetObjectTagging:403": _TAGS_DENIED,
     "ListObjectsV2:AccessDenied ListObjectsV2:403": _LIST_DENIED,
     "KMS:AccessDenied KMS:AccessDeniedException KMS.AccessDeniedException": _KMS_DENIED,
     "KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException KMS.InvalidStateException": _KMS_UNUSABLE,
@@ -114,6 +121,7 @@ _TABLE = {
     "PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed "
     "IllegalLocationConstraintException 301 307": _ELSEWHERE,
     "NoSuchKey NoSuchVersion GetObject:404 HeadObject:404": _MISSING,
+    "GetObjectTagging:MethodNotAllowed GetObjectTagging:405 GetObjectTagging:404": _MISSING,
     "GetObject:MethodNotAllowed GetObject:405 HeadObject:405": _MISSING,  # the version is a delete marker
     "PreconditionFailed 412 InvalidRange 416": _CHANGED,
     "InvalidObjectState": _ARCHIVED,

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_glue.client import GlueClient
     from mypy_boto3_iam.client import IAMClient
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sts.client import STSClient
 
-Service = Literal["dynamodb", "glue", "iam", "s3", "sqs", "sts"]
+Service = Literal["dynamodb", "glue", "iam", "s3", "secretsmanager", "sqs", "sts"]
 
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 6},  # beyond that the queue delivers again
@@ -53,7 +54,7 @@ class Sessions:
 
     base: Session
     _clients: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
-    _assumed: dict[tuple[Grant, str, str], RefreshableCredentials] = field(
+    _assumed: dict[tuple[Grant, str, str, bool], RefreshableCredentials] = field(
         default_factory=dict, repr=False, compare=False
     )
     _lock: Any = field(default_factory=RLock, repr=False, compare=False)  # botocore's sessions are not thread-safe
@@ -69,6 +70,8 @@ class Sessions:
         @overload
         def client(self, service: Literal["s3"], *, region: str | None = None) -> S3Client: ...
         @overload
+        def client(self, service: Literal["secretsmanager"], *, region: str | None = None) -> SecretsManagerClient: ...
+        @overload
         def client(self, service: Literal["sqs"], *, region: str | None = None) -> SQSClient: ...
         @overload
         def client(self, service: Literal["sts"], *, region: str | None = None) -> STSClient: ...
@@ -80,20 +83,22 @@ class Sessions:
                 self._clients[service, region] = self.base.create_client(service, region_name=region, config=CONFIG)
             return self._clients[service, region]
 
-    def assumed(self, grant: Grant, bucket: str, prefix: str) -> RefreshableCredentials:
+    def assumed(self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False) -> RefreshableCredentials:
         """The customer's role, cut down to one bucket and prefix; the credentials renew themselves (E53, F10).
+
+        `tags`: objects' tags may be read too.
 
         Raises RoleNotAssumable if STS refuses, now or when they are renewed.
         """
-        key = (grant, bucket, prefix)
+        key = (grant, bucket, prefix, tags)
         if key not in self._assumed:
-            self._assumed.setdefault(key, self._assume(grant, bucket, prefix))
+            self._assumed.setdefault(key, self._assume(grant, bucket, prefix, tags=tags))
         return self._assumed[key]
 
-    def customer(self, grant: Grant, bucket: str, prefix: str) -> "S3Client":
+    def customer(self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False) -> "S3Client":
         """S3 as the customer's role sees it, in the connection's region; for calls that are few."""
-        key = (grant, bucket, prefix)
-        credentials = self.assumed(grant, bucket, prefix)
+        key = (grant, bucket, prefix, tags)
+        credentials = self.assumed(grant, bucket, prefix, tags=tags)
         with self._lock:
             if key not in self._clients:
                 self._clients[key] = self._customer(grant.connection.region, credentials)
@@ -105,9 +110,9 @@ class Sessions:
         session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
         return session.create_client("s3", region_name=region, config=CONFIG)
 
-    def _assume(self, grant: Grant, bucket: str, prefix: str) -> RefreshableCredentials:
+    def _assume(self, grant: Grant, bucket: str, prefix: str, *, tags: bool) -> RefreshableCredentials:
         partition = grant.connection.role.split(":")[1]
-        policy = policies.compact(policies.session(bucket, prefix, partition=partition))
+        policy = policies.compact(policies.session(bucket, prefix, tags=tags, partition=partition))
 
         def renew() -> dict[str, Any]:
             return self._call_sts(grant, policy)

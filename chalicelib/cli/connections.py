@@ -9,6 +9,7 @@ import click
 from chalicelib import wiring
 from chalicelib.cli.output import json_option, read_document, show_one, show_rows
 from chalicelib.config.connection import Connection
+from chalicelib.config.parsers.objects import Objects
 from chalicelib.core import policies
 from chalicelib.core.connections import Grant
 
@@ -100,7 +101,8 @@ def _role(grant: Grant) -> policies.Policy:
     reads = [p.source for p in wiring.pipelines().all() if p.connection == connection.name]
     buckets = connection.buckets or tuple(dict.fromkeys(source.bucket for source in reads))
     prefixes = connection.prefixes or tuple(dict.fromkeys(source.path_prefix for source in reads))
-    return policies.role(buckets, [] if "" in prefixes else prefixes, partition=partition)
+    tags = any(isinstance(source.parser, Objects) and source.parser.tags for source in reads)
+    return policies.role(buckets, [] if "" in prefixes else prefixes, tags=tags, partition=partition)
 
 
 def _shown(grant: Grant) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _task(task: Task) -> dict[str, Any]:
         "attempt": task.attempt,
         "snapshot": task.snapshot,
         "error": task.error,
-        "rejects": task.staged.rejects_path if task.staged else None,
+        "rejects": sum(file.rows for file in task.staged.rejected) if task.staged else None,
         "objects": [
             {
                 "key": member.key,

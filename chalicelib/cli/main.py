@@ -9,7 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from chalicelib.cli import connections, history, local, pipelines, rows, schedules, sweeps
+from chalicelib.cli import (
+    connections,
+    guess,
+    history,
+    local,
+    pipelines,
+    preview,
+    rejects,
+    replay,
+    rows,
+    schedules,
+    sweeps,
+)
 from chalicelib.errors import ConfigError, TidegateError
 
 
@@ -33,8 +45,12 @@ def tidegate() -> None:
 for command in (
     *connections.COMMANDS,
     *pipelines.COMMANDS,
+    *guess.COMMANDS,
+    *preview.COMMANDS,
     *history.COMMANDS,
     *rows.COMMANDS,
+    *rejects.COMMANDS,
+    *replay.COMMANDS,
     *schedules.COMMANDS,
     *sweeps.COMMANDS,
     *local.COMMANDS,

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from chalicelib.config.destination import Destination
+from chalicelib.config.filters import Filter
 from chalicelib.config.schedule import Schedule
 from chalicelib.config.source import Source
 from chalicelib.config.spec import Spec
@@ -13,8 +14,21 @@ NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 class Pipeline(Spec):
     """The document of `tidegate apply`."""
 
-    name: str = Field(pattern=NAME, max_length=100)
-    connection: str = Field(pattern=NAME, max_length=100)
-    source: Source = Field(alias="in")
-    out: Destination
-    schedule: Schedule | None = None
+    name: str = Field(
+        pattern=NAME,
+        max_length=100,
+        description="Letters, digits, `_`, `.` and `-`, starting with a letter or digit, 100 at most. Its ledger and "
+        "its cursor are kept under this name, also when the pipeline is deleted (F49).",
+    )
+    connection: str = Field(
+        pattern=NAME,
+        max_length=100,
+        description="The connection to read over, made by `tidegate connection create` (F14).",
+    )
+    source: Source = Field(alias="in", description="What to read.")
+    filters: tuple[Filter, ...] = Field((), description="What happens to the rows on their way, in order (F78).")
+    out: Destination = Field(description="Where the rows end.")
+    schedule: Schedule | None = Field(
+        None,
+        description="When to sweep. Without it only notifications, `tidegate run` and backfills find objects (F45).",
+    )

@@ -2,14 +2,13 @@
 
 import re
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
 from chalicelib.config.spec import Spec
+from chalicelib.config.zones import place
 
 ALIASES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 RATE = re.compile(r"rate\( *([1-9][0-9]{0,4}) +(minute|hour|day)s? *\)")
@@ -56,38 +55,6 @@ def _refusal(text: str) -> str | None:
     return None
 
 
-def _zone(name: str) -> str:
-    """An IANA name with a place in it, or UTC (F46, E52)."""
-    if name == "UTC":
-        return name
-    if "/" not in name:
-        raise ValueError(
-            f"{name!r} is no Region/City: abbreviations mean several places and know nothing of summer time; "
-            "write UTC, or a city like America/Los_Angeles"
-        )
-    if not _is_place(name):
-        near = _nearest(name)
-        hint = f"did you mean {near}?" if near else "write a city like Europe/London"
-        raise ValueError(f"{name!r} is not in the IANA time zone database; {hint}")
-    return name
-
-
-def _is_place(name: str) -> bool:
-    if name.startswith(("posix/", "right/")):
-        return False  # copies that only some machines have; the latter count leap seconds
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-def _nearest(name: str) -> str | None:
-    known = {zone.lower(): zone for zone in available_timezones()}
-    found = get_close_matches(name.lower(), known, n=1)
-    return known[found[0]] if found else None
-
-
 Cadence = Annotated[str, Field(max_length=200), AfterValidator(_cadence)]
 
 
@@ -95,7 +62,7 @@ class Schedule(Spec):
     """The `schedule` part of a pipeline. Sessions are the times that `cron` names; runs follow them by `delay`."""
 
     cron: Cadence = Field(description="Five cron fields, @hourly, @daily, @weekly, @monthly, or rate(N minutes) (F45).")
-    timezone: Annotated[str, Field(max_length=100), AfterValidator(_zone)] = Field(
+    timezone: Annotated[str, Field(max_length=100), AfterValidator(place)] = Field(
         "UTC", description="Whose clock `cron` and `full` read: Region/City or UTC (F46). A rate needs none."
     )
     delay: int = Field(

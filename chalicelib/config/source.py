@@ -1,31 +1,25 @@
 """Which objects to read: bucket, prefix, pattern."""
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Literal
 
-import re2
 from pydantic import Field, field_validator
 
-from chalicelib.config.formats import Decoder, Parser
+from chalicelib.config.decoders import MAX_ENTRIES, MAX_EXPANSION_RATIO, Decoder
+from chalicelib.config.formats import Parser
+from chalicelib.config.patterns import valid
 from chalicelib.config.spec import Spec
 
 MAX_TASK_FILES = 500  # a task is one DynamoDB item of at most 400 KB
 
 
-@cache
-def compiled(pattern: str) -> Any:
-    """The RE2 pattern, compiled once a process and silently. Raises re2.error."""
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(pattern, options)
-
-
 class Source(Spec):
     """The `in` part of a pipeline, under Treasure Data's names."""
 
-    type: Literal["s3"] = "s3"
-    bucket: str = Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$")
+    type: Literal["s3"] = Field("s3", description="S3 is the only one.")
+    bucket: str = Field(
+        min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$", description="The customer's bucket."
+    )
     path: str | None = Field(None, min_length=1, description="One exact key; wins over path_prefix (F23).")
     path_prefix: str = Field("", description="Literal start of the key; empty is the whole bucket (F18).")
     path_match_pattern: str | None = Field(
@@ -49,8 +43,18 @@ class Source(Spec):
     )
     total_file_count_limit: int | None = Field(None, gt=0, description="Objects of one sweep; the rest waits (F28).")
     total_file_size_limit: int | None = Field(None, gt=0, description="Bytes of one sweep; the rest waits.")
-    decoders: tuple[Decoder, ...] | None = Field(None, description="Left out: told by each object's first bytes.")
-    parser: Parser
+    decoders: tuple[Decoder, ...] | None = Field(
+        None, description="Left out: told by each object's first bytes; an empty list: nothing is decoded (F54, F55)."
+    )
+    max_expansion_ratio: int = Field(
+        MAX_EXPANSION_RATIO,
+        gt=0,
+        description="Decoded bytes for one byte of the object, beyond the first 64 MiB; more is taken for a bomb.",
+    )
+    max_entries: int = Field(
+        MAX_ENTRIES, gt=0, description="Entries in the archives of one object; more is taken for a bomb."
+    )
+    parser: Parser = Field(description="How the bytes are laid out.")
     min_task_size: int = Field(
         268_435_456, gt=0, description="Bytes that one task gathers at least, if there are (F29)."
     )
@@ -69,15 +73,7 @@ class Source(Spec):
     @field_validator("path_match_pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                compiled(pattern)
-            except re2.error as error:
-                reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-                raise ValueError(
-                    f"{pattern!r} is not an RE2 pattern ({reason}); look-around and back-references do not exist there"
-                ) from None
-        return pattern
+        return valid(pattern)
 
     @property
     def listed_prefix(self) -> str:

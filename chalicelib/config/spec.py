@@ -27,7 +27,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            problems = [_sentence(cls, detail) for detail in error.errors(include_url=False)]
+            problems = [_sentence(cls, detail) for detail in _telling(error.errors(include_url=False))]
             raise ConfigError(
                 "; ".join(problems), where=where, remedy="Mend these lines and try again; nothing was changed"
             ) from None
@@ -47,7 +47,7 @@ class _Place:
     def down(self, part: int | str) -> "_Place":
         """One step: into a field, into a list, or to the model that a tag chose, which is no step in the document."""
         tagged = tuple(model for model in self.models if part in _tags(model))
-        if tagged and not any(_field(model, part) for model in self.models):
+        if tagged and (len(self.models) > 1 or _field(self.models[0], part) is None):
             return _Place(self.path, tagged)
         fields = [field for model in self.models if (field := _field(model, part)) is not None]
         inner = tuple(model for field in fields for model in _models(field.annotation))
@@ -75,9 +75,11 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
         case "missing":
             return f"{path} is required"
         case "union_tag_not_found":
-            return f"{path}.type is required: one of {', '.join(here.tags())}"
+            return f"{path}.{_tag_name(here.models)} is required: one of {', '.join(here.tags())}"
         case "union_tag_invalid":
-            return f"{path}.type is not one of {', '.join(here.tags())}"
+            near = get_close_matches(str(detail["ctx"]["tag"]), here.tags(), n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return f"{path}.{_tag_name(here.models)} is not one of {', '.join(here.tags())}{hint}"
         case _:
             return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
 
@@ -87,8 +89,27 @@ def _field(model: type[BaseModel], part: int | str) -> FieldInfo | None:
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    field = model.model_fields.get("type")
+    field = model.model_fields.get(_tag_name((model,)))
     return get_args(field.annotation) if field else ()
+
+
+def _tag_name(models: tuple[type[BaseModel], ...]) -> str:
+    """The key by which one of these models is chosen."""
+    return "rule" if any("rule" in model.model_fields for model in models) else "type"
+
+
+def _telling(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that only follow from others: a list whose elements are all faulty is not empty."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short" or not any(_below(place, detail["loc"]) for place in places)
+    ]
+
+
+def _below(place: tuple[int | str, ...], parent: tuple[int | str, ...]) -> bool:
+    return len(place) > len(parent) and place[: len(parent)] == parent
 
 
 def _models(annotation: Any) -> tuple[type[BaseModel], ...]:

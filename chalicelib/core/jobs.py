@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     RECOVERY = "recovery"
     SWEEP = "sweep"
     BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 class JobState(StrEnum):

@@ -6,7 +6,7 @@ writes what these functions return, by compare-and-swap on `revision`.
     unseen ──claim──▶ claimed ──mark──▶ committed ──claim (new identity)──▶ claimed …
        │               │  ▲  ├────────▶ failed        (set aside; a new identity or a replay claims it)
        │               │  │  └────────▶ refused       (archived, empty, missing …; some are wanted again later)
-       └──refuse──▶ refused              ▲
+       └──refuse──▶ refused              ▲      committed, failed, refused ──replay──▶ pending
                    supersede: a newer identity waits beside the claimed one; mark leaves it `pending`
 
 One key has one entry. While one identity is being loaded a newer one waits in `successor`; the mark of the first
@@ -70,6 +70,7 @@ class Entry:
     committed_at: datetime | None = None
     removed_at: datetime | None = None  # when the customer deleted it
     replaces: str | None = None  # the identity under this key that was committed last, before this one
+    replay: bool = False  # what this very identity left in the tables goes when it is loaded again
     snapshot: str | None = None
     revision: int = 0  # 0: not stored yet
 
@@ -182,6 +183,7 @@ def _claimed(
         attempts=(before.attempts if before is not None and known else 0) + 1,
         claimed_at=now,
         replaces=_replaced(before, known=known),
+        replay=before is not None and known and before.replay,
         revision=(before.revision if before is not None else 0) + 1,
     )
 
@@ -231,6 +233,7 @@ def mark(
         read_at=outcome.read_at,
         staged_at=staged_at,
         committed_at=now if loaded else None,
+        replay=False,
         snapshot=snapshot if loaded else None,
         revision=entry.revision + 1,
     )
@@ -246,6 +249,32 @@ def _pending(entry: Entry, successor: ObjectRef, replaces: str | None, now: date
         replaces=replaces,
         revision=entry.revision + 1,
     )
+
+
+def replay(entry: Entry, *, now: datetime) -> Entry | None:
+    """The entry of an object that is to be loaded once more, its rows replacing the earlier ones (W5).
+
+    None if it waits or is being loaded already, or was deleted by the customer.
+    """
+    if entry.state in (State.PENDING, State.CLAIMED) or entry.removed_at is not None:
+        return None
+    return Entry(
+        entry.pipeline,
+        entry.ref,
+        State.PENDING,
+        discovered_at=entry.discovered_at,
+        lease_until=now,
+        attempts=entry.attempts,
+        replaces=entry.replaces,
+        replay=True,
+        revision=entry.revision + 1,
+    )
+
+
+def formers(entry: Entry, *, replacing: bool) -> tuple[str, ...]:
+    """The identities whose rows under this key go when this one's come; `replacing`: overwrites replace (W1)."""
+    older = (entry.replaces,) if replacing and entry.replaces is not None else ()
+    return (*older, entry.ref.identity) if entry.replay else older
 
 
 def remove(entry: Entry, *, removal: Removal) -> Entry | None:

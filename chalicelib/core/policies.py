@@ -13,6 +13,7 @@ Policy = dict[str, Any]
 VERSION = "2012-10-17"  # the older one knows no policy variables, which `literal` needs
 SESSION_POLICY_LIMIT = 2048  # characters, https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 READ = ("s3:GetObject", "s3:GetObjectVersion")  # the second for reads that are pinned to a version (P5)
+READ_TAGS = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")  # for a parser of type objects with `tags`
 
 
 def trust(principal: str, external_id: str) -> Policy:
@@ -31,15 +32,15 @@ def trust(principal: str, external_id: str) -> Policy:
     )
 
 
-def role(buckets: Sequence[str], prefixes: Sequence[str] = (), *, partition: str = "aws") -> Policy:
+def role(buckets: Sequence[str], prefixes: Sequence[str] = (), *, tags: bool = False, partition: str = "aws") -> Policy:
     """The least that the customer's role must be allowed: list the buckets, read under the prefixes (F6, F17).
 
     No bucket means any bucket, no prefix any key; each prefix holds for each bucket.
     """
-    return _policy(*_reading(buckets or ("*",), prefixes, partition))
+    return _policy(*_reading(buckets or ("*",), prefixes, partition, tags=tags))
 
 
-def session(bucket: str, prefix: str, *, partition: str = "aws") -> Policy:
+def session(bucket: str, prefix: str, *, tags: bool = False, partition: str = "aws") -> Policy:
     """What is left of the role while one pipeline reads: its bucket, its prefix, and KMS through S3 alone (F16).
 
     A session only ever loses permissions by this, so kms:Decrypt still needs the role's and the key's consent.
@@ -52,9 +53,9 @@ def session(bucket: str, prefix: str, *, partition: str = "aws") -> Policy:
         "Resource": "*",
         "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}},  # ends in .cn in China
     }
-    policy = _policy(*_reading((bucket,), (prefix,) if prefix else (), partition), decrypt)
+    policy = _policy(*_reading((bucket,), (prefix,) if prefix else (), partition, tags=tags), decrypt)
     if len(compact(policy)) > SESSION_POLICY_LIMIT:
-        return session(bucket, prefix[: len(prefix) * 9 // 10], partition=partition)
+        return session(bucket, prefix[: len(prefix) * 9 // 10], tags=tags, partition=partition)
     return policy
 
 
@@ -71,14 +72,16 @@ def compact(policy: Policy) -> str:
     return json.dumps(policy, separators=(",", ":"))
 
 
-def _reading(buckets: Sequence[str], prefixes: Sequence[str], partition: str) -> tuple[dict[str, Any], ...]:
+def _reading(
+    buckets: Sequence[str], prefixes: Sequence[str], partition: str, *, tags: bool
+) -> tuple[dict[str, Any], ...]:
     arns = [f"arn:{partition}:s3:::{bucket}" for bucket in buckets]
     starts = [f"{literal(prefix)}*" for prefix in prefixes]
     listing: dict[str, Any] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": arns}
     if starts:
         listing["Condition"] = {"StringLike": {"s3:prefix": starts}}
     objects = [f"{arn}/{start}" for arn in arns for start in starts or ["*"]]
-    return listing, {"Effect": "Allow", "Action": list(READ), "Resource": objects}
+    return listing, {"Effect": "Allow", "Action": [*READ, *(READ_TAGS if tags else ())], "Resource": objects}
 
 
 def _policy(*statements: dict[str, Any]) -> Policy:

@@ -6,7 +6,9 @@ from functools import cache
 
 import re2
 
-from chalicelib.config.source import Source, compiled
+from chalicelib.config.parsers.objects import Objects
+from chalicelib.config.patterns import compiled
+from chalicelib.config.source import Source
 from chalicelib.core.objects import ObjectRef
 
 
@@ -27,6 +29,8 @@ class Reason(StrEnum):
     OVERWRITTEN = "overwritten"
     DENIED = "denied"
     BROKEN = "broken"
+    TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+    MISCONFIGURED = "misconfigured"
     GAVE_UP = "gave_up"
     SCHEMA_CONFLICT = "schema_conflict"
     STAGED_FILE_MISSING = "staged_file_missing"
@@ -57,12 +61,17 @@ def refusal(source: Source, ref: ObjectRef, *, archived: bool = False) -> Reason
     """Why this source does not want the object, or None if it does.
 
     Filters on the key come first, so that an object nobody asked for is never judged by its size or class (F27).
+    Where the rows are the objects themselves, neither keeps an object out: nothing of its content is read (F79).
     """
     refused = _outside(source, ref.key)
     if refused is not None:
         return refused
+    if ref.size == 0 and ref.key.endswith("/"):
+        return Reason.FOLDER
+    if isinstance(source.parser, Objects):
+        return None
     if ref.size == 0:
-        return Reason.FOLDER if ref.key.endswith("/") else Reason.EMPTY
+        return Reason.EMPTY
     return Reason.ARCHIVED if archived else None
 
 

@@ -79,13 +79,22 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """Rows that a commit takes out as others come in: those of one identity."""
+
+    bucket: str
+    key: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What the one attempt that counts has left for the commit."""
 
     outcomes: tuple[Outcome, ...]
     files: tuple[StagedFile, ...]
     at: datetime
-    rejects_path: str | None = None  # s3 URI of the set-aside rows, JSON Lines
+    rejected: tuple[StagedFile, ...] = ()  # rows set aside, for the rejects table of `out`
     out: Iceberg | Parquet | None = None  # the destination the files were made for; None if there can be none
 
 

@@ -120,7 +120,7 @@ class _ParquetFile:
         self.sink = sink
         self._rows = 0
         self._stream = _Stream(sink)
-        self._writer = pq.ParquetWriter(
+        self._writer = pq.ParquetWriter(  # decimals as bytes: as integers, fewer digits than the table has are refused
             self._stream, schema, compression="zstd", compression_level=1, use_dictionary=True, store_schema=False
         )
 

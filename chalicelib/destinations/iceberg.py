@@ -1,4 +1,4 @@
-"""Iceberg tables: one atomic, tagged snapshot for many tasks. The only module that imports pyiceberg.
+"""Iceberg tables: one atomic, tagged snapshot for many tasks.
 
 A commit is safe to repeat, by the same or another process: before each try we look for the tasks' tags in the
 table's history, and the catalogue takes our change only if nobody committed after we looked. A lost answer, a
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from warnings import catch_warnings, filterwarnings
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -22,7 +23,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     UnauthorizedError,
 )
-from pyiceberg.expressions import And, BooleanExpression, EqualTo, StartsWith
+from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, And, BooleanExpression, EqualTo, Or, StartsWith
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
@@ -33,23 +34,15 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import ancestors_of
 from pyiceberg.table.update import AssertTableUUID
 from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, TimeTransform
-from pyiceberg.types import (
-    BooleanType,
-    DoubleType,
-    FloatType,
-    IcebergType,
-    IntegerType,
-    LongType,
-    NestedField,
-    StringType,
-    TimestamptzType,
-)
+from pyiceberg.types import NestedField
 
 from chalicelib.config.destination import Iceberg, Parquet, Transform
-from chalicelib.core.tasks import Task
+from chalicelib.core.tasks import Former, Task
 from chalicelib.destinations import tags
+from chalicelib.destinations.iceberg_columns import evolve, fields_of
 from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import partition_field, root
+from chalicelib.destinations.wanted import ALL, Wanted
 from chalicelib.errors import (
     AccessDenied,
     CommitConflict,
@@ -59,9 +52,8 @@ from chalicelib.errors import (
     StagedFileMissing,
     TidegateError,
 )
-from chalicelib.records.origin import ORIGIN_COLUMNS
-from chalicelib.records.schema import arrow_schema
 
+FORMERS = 500  # objects whose rows one pass over the table takes out
 TRIES = 4  # of one commit; then the queue tries again later
 SKEW = timedelta(hours=1)  # by which the clock that staged may be ahead of the clock that committed
 _FOOTERS = 16  # read at once; each is two small requests
@@ -70,18 +62,12 @@ _TRANSFORMS: Mapping[Transform, TimeTransform[int]] = {
     Transform.DAY: DayTransform(),
     Transform.MONTH: MonthTransform(),
 }
-_TYPES: Mapping[pa.DataType, IcebergType] = {
-    pa.bool_(): BooleanType(),
-    pa.int64(): LongType(),
-    pa.float64(): DoubleType(),
-    pa.string(): StringType(),
-    pa.timestamp("us", tz="UTC"): TimestamptzType(),
-}
-_WIDENINGS = {(IntegerType(), LongType()), (FloatType(), DoubleType())}  # Iceberg's own, for tables that others made
 _PROPERTIES = {
     # Without merging, a manifest a commit piles up; without deleting, a metadata file a commit with all history in it.
     TableProperties.MANIFEST_MERGE_ENABLED: "true",
     TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
+    # Whole bounds, not their first 16 letters: a replay finds the few files that have an object's rows.
+    **{f"write.metadata.metrics.column.{name}": "full" for name in NEEDED},
 }
 
 
@@ -101,25 +87,33 @@ class IcebergTables:
             table = self._load(out.database, out.table)
         return {} if table is None else _tagged(table, _with_files(tasks))
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> str | None:
-        """One atomic change with the files of those tasks that are not in the table yet.
+    def commit(
+        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Mapping[str, Sequence[Former]] | None = None
+    ) -> str | None:
+        """One atomic change with the files of those tasks that are not in the table yet, and without their formers.
+
+        A data file with rows of formers and of others is read whole and written again without them.
 
         Returns the id of the newest snapshot with rows of these tasks; None if there are no rows at all.
         Raises SchemaConflict for good, CommitConflict and SourceUnavailable for now.
         """
-        waiting = _with_files(tasks)
+        gone = formers or {}
+        waiting = [task for task in tasks if gone.get(task.id) or (task.staged and task.staged.files)]
         failure: Exception | None = None
         for _ in range(TRIES if waiting else 0):
             with self._errors(out.address):
-                table = self._load(out.database, out.table) or self._create(out, waiting)
+                table = self._load(out.database, out.table)
+                if table is None and not _with_files(waiting):
+                    return None
+                table = table or self._create(out, waiting)
                 present = _tagged(table, waiting)
                 missing = [task for task in waiting if task.id not in present]
                 if not missing:
                     return next(iter(present.values()))
-                change = _prepare(table, out, missing)
+                change = _prepare(table, out, missing, [former for task in missing for former in gone.get(task.id, ())])
             try:
                 with self.calls(out.address):
-                    return _snapshot(change.commit_transaction())
+                    return _snapshot(change.commit_transaction()) if change.is_something else None
             except ConfigError:
                 raise
             except Exception as error:  # whatever it was, it may have happened after the change: look again
@@ -128,10 +122,20 @@ class IcebergTables:
             raise _given_up(out.address, failure) from failure
         return None
 
-    def rows(self, database: str, table: str, limit: int) -> pa.Table:
-        """The first rows that the table gives, in no particular order."""
+    def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
+        """The first of the wanted rows that the table gives, in no particular order."""
+        sought: BooleanExpression = AlwaysTrue()
+        for name, value in wanted.equal.items():
+            sought = And(sought, EqualTo(term=name, value=value))
+        if wanted.prefix:
+            sought = And(sought, StartsWith(term="_key", value=wanted.prefix))
         with self._errors(f"iceberg:{database}.{table}"):
-            return self._existing(database, table).scan(limit=limit).to_arrow()
+            return self._existing(database, table).scan(sought, limit=limit).to_arrow()
+
+    def exists(self, database: str, table: str) -> bool:
+        """Whether there is such a table."""
+        with self._errors(f"iceberg:{database}.{table}"):
+            return self._load(database, table) is not None
 
     def count(self, database: str, table: str) -> int:
         """All rows of the table's current snapshot."""
@@ -169,7 +173,7 @@ class IcebergTables:
             return None
 
     def _create(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Table:
-        fields = _fields(out, tasks)
+        fields = fields_of(out, tasks)
         schema = Schema(*(NestedField(i, name, kind) for i, (name, kind) in enumerate(fields.items(), start=1)))
         location = root(self.warehouse, "iceberg", out.database, out.table)
         catalog, name = self.catalog(), (out.database, out.table)
@@ -219,17 +223,25 @@ class _Once(Transaction):
             self._known = (len(self._updates), super().table_metadata)
         return self._known[1]
 
+    @property
+    def is_something(self) -> bool:
+        """False if the table would stay as it is."""
+        return bool(self._updates)
+
     def commit_transaction(self) -> Table:
         uuid = AssertTableUUID(uuid=self.table_metadata.table_uuid)
         self._table._do_commit(self._updates, (*self._requirements, uuid))  # noqa: SLF001
         return self._table
 
 
-def _prepare(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Transaction:
-    """The change, complete but for the catalogue's word: new columns, name mapping, files, tags."""
+def _prepare(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Sequence[Former]) -> _Once:
+    """The change, complete but for the catalogue's word: rows that go, new columns, name mapping, files, tags."""
     change = _Once(table)
     with _fitting(out):
-        _evolve(change, out, _fields(out, tasks))
+        _take_out(change, formers)
+        if not _with_files(tasks):
+            return change
+        evolve(change, out, fields_of(out, tasks))
         if change.table_metadata.name_mapping() is None:  # our files carry names instead of field ids
             mapping = change.table_metadata.schema().name_mapping.model_dump_json()
             change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
@@ -238,6 +250,24 @@ def _prepare(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Tra
             for file in _data_files(table.io, change.table_metadata, tasks):
                 append.append_data_file(file)
     return change
+
+
+def _take_out(change: Transaction, formers: Sequence[Former]) -> None:
+    """Without the rows of these objects' contents; where there are none, nothing changes."""
+    if not told(change.table_metadata.schema().column_names):
+        return
+    for start in range(0, len(formers), FORMERS):
+        some = (
+            And(
+                EqualTo(term="_bucket", value=former.bucket),
+                EqualTo(term="_key", value=former.key),
+                EqualTo(term="_identity", value=former.identity),
+            )
+            for former in formers[start : start + FORMERS]
+        )
+        with catch_warnings():
+            filterwarnings("ignore", "Delete operation did not match any records")
+            change.delete(Or(*some, AlwaysFalse()))
 
 
 @contextmanager
@@ -277,43 +307,6 @@ def _check_partition(file: DataFile, spec: PartitionSpec) -> None:
     for position, field in enumerate(spec.fields):
         if file.partition[position] is None and file.null_value_counts.get(field.source_id) != file.record_count:
             raise ValueError(f"{file.file_path} has no statistics to tell its partition {field.name}")
-
-
-def _evolve(change: Transaction, out: Iceberg | Parquet, fields: Mapping[str, IcebergType]) -> None:
-    schema = change.table_metadata.schema()
-    with change.update_schema() as update:
-        for name, kind in fields.items():
-            current = next((field.field_type for field in schema.fields if field.name == name), None)
-            if current is None:
-                update.add_column((name,), kind)
-            elif (current, kind) in _WIDENINGS:
-                update.update_column((name,), kind)
-            elif current != kind:
-                raise _conflict(out, name, current, kind, "the table has")
-
-
-def _fields(out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, IcebergType]:
-    """Names and types of all columns in the tasks' files; the origin columns come after the first file's."""
-    fields: dict[str, IcebergType] = {}
-    origin = ORIGIN_COLUMNS if out.origin_columns else ()
-    for columns in dict.fromkeys(file.columns for task in tasks if task.staged for file in task.staged.files):
-        for field in (*arrow_schema(columns), *origin):
-            kind = _TYPES[field.type]
-            if fields.setdefault(field.name, kind) != kind:
-                raise _conflict(out, field.name, fields[field.name], kind, "other staged rows have")
-    return fields
-
-
-def _conflict(out: Iceberg | Parquet, name: str, current: IcebergType, kind: IcebergType, who: str) -> SchemaConflict:
-    return SchemaConflict(
-        f"column {name!r} is {kind} in the new rows, but {who} {current}",
-        where=out.address,
-        remedy=f"Declare {name!r} as {_declared(current)} in the parser's columns, rename it, or choose another table",
-    )
-
-
-def _declared(kind: IcebergType) -> str:
-    return "timestamp" if kind == TimestamptzType() else str(kind)
 
 
 def _spec(out: Iceberg | Parquet, schema: Schema) -> PartitionSpec:

@@ -5,7 +5,7 @@ doing it again changes nothing, so no tags are needed. The limit of this destina
 not atomic across them, and a reader may see some before the others. Who needs all or nothing takes Iceberg.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,10 +14,11 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import StagedFile, Task
+from chalicelib.core.tasks import Former, StagedFile, Task
 from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import root
 from chalicelib.destinations.ports import Lake
+from chalicelib.destinations.wanted import ALL, Wanted
 from chalicelib.errors import ConfigError
 
 
@@ -35,16 +36,27 @@ class ParquetDatasets:
         done = (task for task in tasks if _files(task) and all(file.path in there for file in _files(task)))
         return {task.id: None for task in done}
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> None:
-        """Make all files of the tasks exist."""
+    def commit(
+        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Mapping[str, Sequence[Former]] | None = None
+    ) -> None:
+        """Make all files of the tasks exist. Formers stay: rows in plain files cannot be taken out at one instant."""
         for task in tasks:
             for file in _files(task):
                 if file.upload is not None:
                     self.lake.publish(file.path, file.upload)
 
-    def rows(self, database: str, table: str, limit: int) -> pa.Table:
-        """The first rows, in the order of the files' names."""
-        return self._dataset(database, table).head(limit)
+    def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
+        """The first of the wanted rows, in the order of the files' names."""
+        sought = pc.scalar(True)
+        for name, value in wanted.equal.items():
+            sought &= ds.field(name) == value
+        if wanted.prefix:
+            sought &= pc.starts_with(ds.field("_key"), wanted.prefix)
+        return self._dataset(database, table).head(limit, filter=sought)
+
+    def exists(self, database: str, table: str) -> bool:
+        """Whether there is such a dataset, with a file in it."""
+        return self._found(database, table) is not None
 
     def count(self, database: str, table: str) -> int:
         """All rows, from the files' footers."""

@@ -1,4 +1,4 @@
-"""Rows by the hour, day or month of a timestamp, in UTC."""
+"""Rows by the hour, day or month of a timestamp, in UTC, or by the day or month of a date."""
 
 from collections.abc import Iterator
 
@@ -34,11 +34,16 @@ def split(batch: pa.RecordBatch, out: Iceberg | Parquet) -> Iterator[tuple[str, 
 
 def _times(batch: pa.RecordBatch, out: Iceberg | Parquet) -> pa.Array:
     index = batch.schema.get_field_index(out.time_column)
-    if index >= 0 and pa.types.is_timestamp(batch.schema.field(index).type):
+    kind = batch.schema.field(index).type if index >= 0 else None
+    if kind is not None and (
+        pa.types.is_timestamp(kind) or (pa.types.is_date(kind) and out.transform is not Transform.HOUR)
+    ):
         return batch.column(index).cast(pa.timestamp("us"))  # UTC without its name, so that no zone database is needed
-    found = "is missing" if index < 0 else f"is of type {batch.schema.field(index).type}"
+    found = "is missing" if kind is None else f"is of type {kind}"
+    either = "" if out.transform is Transform.HOUR else " or date"
     raise ParseError(
         f"the rows cannot be partitioned by {out.transform}: their column {out.time_column!r} {found}",
         where=out.address,
-        remedy=f"Declare {out.time_column!r} as a timestamp column in the parser, or choose another time_column",
+        remedy=f"Declare {out.time_column!r} as a timestamp{either} column in the parser, or choose another time_column"
+        + (", or transform: day" if kind is not None and pa.types.is_date(kind) else ""),
     )

@@ -16,7 +16,7 @@ from chalicelib.core.jobs import on_committed, on_void
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import UNKNOWN_TIME
 from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
+from chalicelib.core.tasks import Former, Outcome, OutcomeKind, Staged, Task, TaskState
 from chalicelib.errors import SchemaConflict, StagedFileMissing, TidegateError
 from chalicelib.flows.claim import rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Queue, Table
@@ -24,6 +24,7 @@ from chalicelib.flows.ports import Jobs, Ledger, Metrics, Queue, Table
 GROUP = 100  # tasks in one change
 
 Hint = tuple[str, int]  # job and number of a task
+Claims = Mapping[str, Entry]  # by key
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,11 @@ class Commit:
     def _group(self, tasks: Sequence[Task]) -> None:
         for out, group in _by_destination(tasks):
             known = self._known(out, group)
-            fresh = [task for task in group if task.id not in known and self._owns_its_members(task)]
-            done = {**known, **self._commit(out, fresh)}
+            claims = {task.id: self._claims(task) for task in group}
+            fresh = [task for task in group if task.id not in known and _owns_its_members(task, claims[task.id])]
+            done = {**known, **self._commit(out, fresh, claims)}
+            if out is not None:
+                self._commit_rejects(out.rejects, [task for task in group if task.id in done], claims)
             for task in group:
                 if task.id in done:
                     self._mark(task, done[task.id])
@@ -84,7 +88,9 @@ class Commit:
     def _known(self, out: Iceberg | Parquet | None, tasks: Sequence[Task]) -> Mapping[str, str | None]:
         return {} if out is None else self.table(out).committed(out, tasks)
 
-    def _commit(self, out: Iceberg | Parquet | None, tasks: Sequence[Task]) -> dict[str, str | None]:
+    def _commit(
+        self, out: Iceberg | Parquet | None, tasks: Sequence[Task], claims: Mapping[str, Claims]
+    ) -> dict[str, str | None]:
         """Commit all, or set aside the ones that cannot be brought together with the table.
 
         Returns the snapshot of each task that is settled by this.
@@ -92,13 +98,31 @@ class Commit:
         if out is None or not tasks:
             return dict.fromkeys((task.id for task in tasks), None)
         try:
-            snapshot = self.table(out).commit(out, tasks)
+            snapshot = self.table(out).commit(out, tasks, {task.id: formers(task, claims[task.id]) for task in tasks})
         except (SchemaConflict, StagedFileMissing) as error:
             if len(tasks) > 1:
-                return {key: value for task in tasks for key, value in self._commit(out, [task]).items()}
+                return {key: value for task in tasks for key, value in self._commit(out, [task], claims).items()}
             self._set_aside(tasks[0], error)
             return {}
         return dict.fromkeys((task.id for task in tasks), snapshot)
+
+    def _commit_rejects(self, out: Iceberg | Parquet, tasks: Sequence[Task], claims: Mapping[str, Claims]) -> None:
+        """The bad rows of tasks whose good ones are in the table, under tags of their own: twice is the same as once.
+
+        Rows that count are never held back by a rejects table that somebody made in another shape.
+        """
+        gone = {task.id: formers(task, claims[task.id], rejects=True) for task in tasks}
+        bad = [as_rejects(task) for task in tasks if task.staged and (task.staged.rejected or gone[task.id])]
+        if not bad:
+            return
+        try:
+            self.table(out).commit(out, bad, gone)
+        except (SchemaConflict, StagedFileMissing):
+            if len(bad) > 1:
+                for task in tasks:
+                    self._commit_rejects(out, [task], claims)
+            else:
+                self.metrics.count("RejectsLost", 1, pipeline=bad[0].pipeline)
 
     def _set_aside(self, task: Task, error: SchemaConflict | StagedFileMissing) -> None:
         assert task.staged is not None
@@ -110,18 +134,11 @@ class Commit:
         failed = replace(task, staged=replace(task.staged, outcomes=tuple(outcomes), files=()))
         self._mark(failed, None)
 
-    def _owns_its_members(self, task: Task) -> bool:
-        """False if a claim was taken over after all: then another task brings those rows, and this one must not.
-
-        Asked only of tasks that the table does not know: those have marked none of their members, unless they have
-        no files, and then it does not matter.
-        """
-        if task.staged is not None and not task.staged.files:
-            return True
-        owner = Owner(task.job, task.number)
-        entries = self.ledger.get(task.pipeline, [member.key for member in task.members])
-        claims = (entries.get(member.key) for member in task.members)
-        return all(entry is not None and entry.state is State.CLAIMED and entry.owner == owner for entry in claims)
+    def _claims(self, task: Task) -> Claims:
+        """What the ledger says of the task's members; not asked where nothing was loaded, and so nothing replaced."""
+        if task.staged is None or not any(o.rows or o.rejects or o.read_at for o in task.staged.outcomes):
+            return {}
+        return self.ledger.get(task.pipeline, [member.key for member in task.members])
 
     def _void(self, task: Task) -> None:
         voided = rules.void(task, error="its claims were taken over")
@@ -162,6 +179,43 @@ class Commit:
             if member.key in loaded and member.created_at != UNKNOWN_TIME:
                 lag = (now - member.created_at).total_seconds()
                 self.metrics.seconds("Lag", lag, pipeline=task.pipeline)
+
+
+def _owns_its_members(task: Task, claims: Claims) -> bool:
+    """False if a claim was taken over after all: then another task brings those rows, and this one must not.
+
+    Asked only of tasks that the table does not know: those have marked none of their members, unless they have
+    no files, and then it does not matter.
+    """
+    if task.staged is not None and not task.staged.files:
+        return True
+    return all(_owned(task, claims.get(member.key)) for member in task.members)
+
+
+def _owned(task: Task, entry: Entry | None) -> bool:
+    return entry is not None and entry.state is State.CLAIMED and entry.owner == Owner(task.job, task.number)
+
+
+def formers(task: Task, claims: Claims, *, rejects: bool = False) -> tuple[Former, ...]:
+    """What goes as the task's rows come; of the rejects table also where bad rows are all there is to show."""
+    if task.staged is None or task.staged.out is None:
+        return ()
+    replacing = task.staged.out.on_overwrite == "replace"
+    outcomes = (o for o in task.staged.outcomes if o.kind is OutcomeKind.LOADED or (rejects and o.rejects))
+    entries = (claims.get(outcome.key) for outcome in outcomes)
+    return tuple(
+        Former(entry.ref.bucket, entry.key, identity)
+        for entry in entries
+        if entry is not None and _owned(task, entry)
+        for identity in ledger.formers(entry, replacing=replacing)
+    )
+
+
+def as_rejects(task: Task) -> Task:
+    """The task as the rejects table sees it: its files are those of the bad rows."""
+    assert task.staged is not None
+    staged = replace(task.staged, files=task.staged.rejected, rejected=())
+    return replace(task, staged=staged)
 
 
 def _by_destination(tasks: Sequence[Task]) -> list[tuple[Iceberg | Parquet | None, list[Task]]]:

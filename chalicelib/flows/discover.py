@@ -77,6 +77,12 @@ class Discover:
         job = job_id(JobKind.RECOVERY, pipeline.name, cause)
         self._take(pipeline, JobKind.RECOVERY, job, refs, Counter(), self.now())
 
+    def replay(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> str:
+        """Start a job for objects whose entries were made to wait for it; returns its id."""
+        job = job_id(JobKind.REPLAY, pipeline.name, cause)
+        self._take(pipeline, JobKind.REPLAY, job, refs, Counter(), self.now())
+        return job
+
     def _take(
         self,
         pipeline: Pipeline,

@@ -1,34 +1,22 @@
-"""One task to staged files: read each object pinned to its identity, parse it, stage its rows.
+"""One task to staged files, an attempt at a time; flows.read does what is done to each object.
 
 A task always ends by staging what became of each member, even if that is nothing but refusals: the commit then
 marks them all in one way. Only what may pass by itself (TransientError) is tried again, a bounded number of times.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.config.columns import Column
-from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import tasks as rules
-from chalicelib.core.connections import Grant
 from chalicelib.core.health import Health, failed, recovered
 from chalicelib.core.jobs import on_split, on_staged
 from chalicelib.core.ledger import Entry, Owner, reassign
-from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
 from chalicelib.errors import (
-    AccessDenied,
-    BucketNotFound,
     ConfigError,
-    DataError,
     LeaseLost,
-    ObjectArchived,
-    ObjectChanged,
-    ObjectMissing,
-    RoleNotAssumable,
-    TidegateError,
     TransientError,
 )
 from chalicelib.flows.claim import rewrite
@@ -41,20 +29,9 @@ from chalicelib.flows.ports import (
     Metrics,
     Pipelines,
     Queue,
-    Rejects,
     Stage,
-    Staging,
 )
-from chalicelib.records.origin import with_origin
-from chalicelib.records.stream import open_rows
-
-ERROR_TEXT = 1000  # characters
-
-REFUSALS: dict[type[DataError], Reason] = {
-    ObjectArchived: Reason.ARCHIVED,
-    ObjectMissing: Reason.MISSING,
-    ObjectChanged: Reason.OVERWRITTEN,
-}
+from chalicelib.flows.read import Reader, denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +46,7 @@ class Load:
     jobs: Jobs
     queue: Queue
     stage: Stage
-    rejects: Callable[[str, int], Rejects]  # task id and attempt to a place for rows set aside
+    secret: Callable[[str], bytes]  # by name
     metrics: Metrics
     now: Callable[[], datetime]
     lease: timedelta  # renewed while the attempt moves
@@ -130,15 +107,16 @@ class Load:
         if not health.lets(task.job):
             since = f"since {health.failing_since:%Y-%m-%d %H:%M:%S} UTC" if health.failing_since else ""
             return self._refused(task, f"connection {pipeline.connection} is failing {since}: {health.reason}")
-        staging = self.stage(pipeline.out, task.id, task.attempt)
-        rejects = self.rejects(task.id, task.attempt)
-        reader = _Reader(self, pipeline, grant, staging, rejects, hold)
+        rows, rejects = (self.stage(out, task.id, task.attempt) for out in (pipeline.out, pipeline.out.rejects))
+        reader = Reader(
+            grant, pipeline, task.job, self.pipelines, self.buckets, self.secret, rows, rejects, hold.renew, self.now
+        )
         try:
             outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
             self._diagnose(health, task, outcomes, reader.denials)
-            return Staged(outcomes, staging.finish(), self.now(), rejects.finish(), pipeline.out)
+            return Staged(outcomes, rows.finish(), self.now(), rejects.finish(), pipeline.out)
         except BaseException:
-            staging.abandon()
+            rows.abandon()
             rejects.abandon()
             raise
 
@@ -162,7 +140,7 @@ class Load:
 
     def _refused(self, task: Task, why: str) -> Staged:
         error = ConfigError(why, remedy="Make it again under the same name and replay")
-        return Staged(tuple(_denied(member, error) for member in task.members), files=(), at=self.now())
+        return Staged(tuple(denied(member, error) for member in task.members), files=(), at=self.now())
 
     def _stage(self, task: Task, staged: Staged) -> None:
         done = rules.stage(task, task.attempt, staged, nudge_after=self.nudge_after)
@@ -200,89 +178,3 @@ class _Hold:
         if not self.load.jobs.swap(renewed):
             raise LeaseLost("a later attempt has taken over", where=f"task {self.task.id}")
         self.task = renewed
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads the members of one attempt, one after the other."""
-
-    load: Load
-    pipeline: Pipeline
-    grant: Grant
-    staging: Staging
-    rejects: Rejects
-    hold: _Hold
-    denials: list[ConfigError] = field(default_factory=list)  # by AWS, not by our own rules
-    shut: list[RoleNotAssumable] = field(default_factory=list)  # refused once, the role is not asked for again
-
-    def member(self, ref: ObjectRef, *, last: bool) -> Outcome:
-        """What became of one object; its rows are kept whole or dropped whole.
-
-        Raises TransientError, unless this is the `last` attempt: then the object is set aside.
-        """
-        if self.shut:
-            return _denied(ref, self.shut[0])
-        try:
-            rows, rejected = self._rows(ref)
-        except DataError as error:
-            self.staging.drop()
-            reason = REFUSALS.get(type(error))
-            kind = OutcomeKind.REFUSED if reason else OutcomeKind.FAILED
-            return Outcome(ref.key, kind, reason=reason or Reason.BROKEN, error=_brief(error))
-        except ConfigError as error:
-            self.staging.drop()
-            if isinstance(error, RoleNotAssumable):
-                self.shut.append(error)
-            if isinstance(error, RoleNotAssumable | AccessDenied | BucketNotFound):
-                self.denials.append(error)
-            return _denied(ref, error)
-        except TransientError as error:
-            self.staging.drop()
-            if not last or isinstance(error, LeaseLost):
-                raise
-            return Outcome(ref.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=_brief(error))
-        self.staging.keep()
-        return Outcome(ref.key, OutcomeKind.LOADED, rows=rows, rejects=rejected, read_at=self.load.now())
-
-    def _rows(self, ref: ObjectRef) -> tuple[int, int]:
-        source = self.pipeline.source
-        refused = self.grant.connection.refusal(ref.bucket, ref.key)
-        if refused:
-            raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
-        body = self.load.buckets.open(self.grant, ref, prefix=source.listed_prefix)
-        try:
-            found = open_rows(body, source.parser, source.decoders)
-            columns = self._columns(found.infer())
-            rows = rejected = 0
-            loaded_at = self.load.now()
-            for page in found.pages(columns):
-                self.hold.renew()
-                batch = with_origin(page.batch, ref, loaded_at) if self.pipeline.out.origin_columns else page.batch
-                self.staging.write(batch, columns)
-                for reject in page.rejects:
-                    self.rejects.add(ref, reject.line, reject.reason, reject.text)
-                rows, rejected = rows + page.batch.num_rows, rejected + len(page.rejects)
-        except TidegateError as error:
-            error.where = error.where or str(ref)
-            raise
-        finally:
-            body.close()
-        return rows, rejected
-
-    def _columns(self, seen: tuple[Column, ...]) -> tuple[Column, ...]:
-        declared = self.pipeline.source.parser.columns
-        if declared is not None:
-            return declared
-        known = self.load.pipelines.columns(self.pipeline.name)
-        if {column.name for column in seen} <= {column.name for column in known}:
-            return known
-        return self.load.pipelines.settle(self.pipeline.name, seen)
-
-
-def _denied(ref: ObjectRef, error: ConfigError) -> Outcome:
-    return Outcome(ref.key, OutcomeKind.REFUSED, reason=Reason.DENIED, error=_brief(error))
-
-
-def _brief(error: Exception) -> str:
-    """An error's text, bounded: a task may have to hold 500 of them."""
-    return str(error)[:ERROR_TEXT]

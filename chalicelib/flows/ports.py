@@ -9,6 +9,7 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.cursors import Cursor
+from chalicelib.core.descriptions import Description
 from chalicelib.core.health import Health
 from chalicelib.core.jobs import Job, JobChange
 from chalicelib.core.ledger import Entry, State
@@ -16,7 +17,7 @@ from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import Stored, Sweep
-from chalicelib.core.tasks import StagedFile, Task
+from chalicelib.core.tasks import Former, StagedFile, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,7 +172,19 @@ class Queue(Protocol):
 class Body(Protocol):
     """An object's bytes, pinned to its identity."""
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    @property
+    def encoding(self) -> str | None:
+        """The Content-Encoding it was stored with: `gzip`, or several with commas in the order they were applied."""
+        ...
+
     def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -182,6 +195,10 @@ class Buckets(Protocol):
         """Raises DataError for this object, ConfigError for the whole connection, TransientError for now."""
         ...
 
+    def describe(self, grant: Grant, ref: ObjectRef, *, prefix: str, tags: bool = False) -> Description:
+        """What is told of the object without its bytes, also if it is archived; raises as `open`."""
+        ...
+
 
 class Staging(Protocol):
     """The files of one attempt of one task."""
@@ -190,17 +207,6 @@ class Staging(Protocol):
     def keep(self) -> None: ...
     def drop(self) -> None: ...
     def finish(self) -> tuple[StagedFile, ...]: ...
-    def abandon(self) -> None: ...
-
-
-class Rejects(Protocol):
-    """Rows set aside by one attempt of one task."""
-
-    def add(self, ref: ObjectRef, line: int | None, reason: str, text: str) -> None: ...
-    def finish(self) -> str | None:
-        """Where they are, or None if there were none."""
-        ...
-
     def abandon(self) -> None: ...
 
 
@@ -217,8 +223,13 @@ class Table(Protocol):
         """Those of the tasks whose rows are in the table, by id, with their snapshots."""
         ...
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> str | None:
-        """One atomic change with the files of all these tasks; the snapshot's name, if there is one."""
+    def commit(
+        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Mapping[str, Sequence[Former]] | None = None
+    ) -> str | None:
+        """One atomic change with the files of all these tasks, and without the rows of each task's formers, by id.
+
+        Returns the snapshot's name, if there is one.
+        """
         ...
 
 

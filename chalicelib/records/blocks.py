@@ -17,12 +17,32 @@ class Block:
 
     data: bytes
     line: int  # physical line, from 1, on which it begins
+    offset: int = 0  # bytes of the stream before it
     last: bool = False
     tail: bytes = b""  # after the last block: a record that never ends, because a quote in it is never closed
 
 
-def blocks(body: Lookahead, boundary: Boundary, *, line: int = 1, size: int = BLOCK) -> Iterator[Block]:
-    """The stream as blocks of about `size` bytes. Raises ParseError for a record above MAX_RECORD.
+def line_ends(data: bytes) -> int:
+    """How many CR, LF and CRLF there are."""
+    if b"\r" not in data:
+        return data.count(b"\n")
+    return len(data.splitlines()) - (not data.endswith((b"\r", b"\n")))
+
+
+def blocks(
+    body: Lookahead,
+    boundary: Boundary,
+    *,
+    line: int = 1,
+    offset: int = 0,
+    size: int = BLOCK,
+    ends: Callable[[bytes], int] = line_ends,
+    terminator: bytes = b"\n",
+) -> Iterator[Block]:
+    """The stream, which begins at this line and offset, as blocks of about `size` bytes.
+
+    `ends` counts the line ends of whole records, and `terminator` is what a last line without its end gets.
+    Raises ParseError for a record above MAX_RECORD.
 
     The first is half as large: it is what types are guessed from, and what a preview waits for.
     """
@@ -33,30 +53,24 @@ def blocks(body: Lookahead, boundary: Boundary, *, line: int = 1, size: int = BL
         chunk = body.read(wanted)
         data = rest + chunk
         if len(chunk) < wanted:
-            yield from _last(data, boundary, line)
+            yield from _last(data, boundary, line, offset, terminator)
             return
         end = boundary(data)
         if end:
             whole = data[:end]
-            yield Block(whole, line)
-            line += line_ends(whole)
+            yield Block(whole, line, offset)
+            line += ends(whole)
+            offset += end
         rest = data[end:]
         if len(rest) > MAX_RECORD:
             raise too_long(MAX_RECORD)
 
 
-def _last(data: bytes, boundary: Boundary, line: int) -> Iterator[Block]:
+def _last(data: bytes, boundary: Boundary, line: int, offset: int, terminator: bytes) -> Iterator[Block]:
     if data:
-        whole = data if data.endswith(b"\n") else data + b"\n"
+        whole = data if data.endswith(terminator) else data + terminator
         end = boundary(whole)
-        yield Block(whole[:end], line, last=True, tail=data[end:])
-
-
-def line_ends(data: bytes) -> int:
-    """How many CR, LF and CRLF there are."""
-    if b"\r" not in data:
-        return data.count(b"\n")
-    return len(data.splitlines()) - (not data.endswith((b"\r", b"\n")))
+        yield Block(whole[:end], line, offset, last=True, tail=data[end:])
 
 
 def after_last_lf(data: bytes) -> int:

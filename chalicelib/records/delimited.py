@@ -1,33 +1,52 @@
 """Reading: how the blocks of one delimited object become pages.
 
 Each block is first given to Arrow with the types already set. If Arrow refuses it, because of one bad value or
-more, that block alone is read again as text, and each column is converted with its misfits set aside. Both ways
-share one reading of quotes (records.dialect) and of values (records.values), so the rows are the same.
+more, it is cut into small pieces, and those that Arrow refuses again are read as text, and each column is converted
+with its misfits set aside. Both ways share one reading of records and fields (records.dialect, records.canonical) and
+of values (records.values), so the rows are the same.
 
 NULL: without null strings, an unquoted empty field; a quoted "" is an empty string. With them, exactly these texts,
 quoted or not. In a column that is no string an empty field is NULL in any case: what else could it be (E36).
 """
 
+import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count, islice
+from itertools import islice
+from typing import Literal
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
 import re2
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.blocks import Block, line_ends
-from chalicelib.records.dialect import Dialect
+from chalicelib.config.parsers.csv import REST
+from chalicelib.records.blocks import Block, blocks
+from chalicelib.records.by_arrow import Nulls, Types, decoded, no_text, raw_texts, typed_table
+from chalicelib.records.canonical import Plain, plain
+from chalicelib.records.dialect import Dialect, Field, Record
+from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.merging import merged, without_columns
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import ARROW, arrow_schema
-from chalicelib.records.values import FALSE, NAIVE, TRUE, in_calendar, typed
+from chalicelib.records.schema import NAIVE, arrow_schema, arrow_type
+from chalicelib.records.values import in_calendar, looks_zoned, typed
 
-_CASES = (str.lower, str.upper, str.capitalize)
+_ZONE_RECORDS = 1000  # of the first block, that show whether timestamps carry a zone; a wrong guess costs time only
 _HUGE_HEX = re2.compile(rb"0[xX][89a-fA-F][0-9a-fA-F]{15}")
+_BY_ARROW = (ColumnType.BOOLEAN, ColumnType.LONG, ColumnType.DOUBLE)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The values of some records as bytes, and what became of the other records."""
+
+    columns: dict[str, pa.BinaryArray]
+    numbers: Sequence[int]  # of each row its record's place, from 0
+    reasons: dict[int, str]  # by record: why it is no row
+    rest: dict[int, list[Field]]  # by row: values beyond the last field
 
 
 @dataclass(frozen=True)
@@ -35,195 +54,298 @@ class Reading:
     """What every block of one object is read with."""
 
     dialect: Dialect
-    null_strings: tuple[str, ...] | None  # None: not set
+    null_strings: Nulls
     names: tuple[str, ...]  # the object's fields, by position; all different
     columns: tuple[Column, ...]  # wanted; those that are no field of the object are NULL
-    zoned: frozenset[str]  # timestamp columns whose values seem to carry a zone, which Arrow wants to know before
+    zoned: frozenset[str] = frozenset()  # timestamp columns whose values carry a zone, which Arrow wants to know before
+    optional: bool = False  # records may lack trailing fields
+    extra: bool | Literal["capture"] = False  # records may have more fields
+    quoted_limit: int = 1 << 17  # bytes of a quoted value
+    replaces: bool = False  # bytes that are no text become U+FFFD
+    transcoded: bool = False  # the stream's offsets are not the object's
+    piece: int = 1 << 17  # bytes that are read the slow way at once: bounds the rejects that live at the same time
 
-    def page(self, block: Block) -> Page:
-        """The block's rows, and its rejects in their order."""
-        data = self.dialect.without_escapes(block.data)
-        batch = self._at_once(data)
-        page = Page(batch, ()) if batch is not None else self._with_misfits(block, data)
-        if not block.tail:
-            return page
-        line = block.line + line_ends(block.data)
-        return Page(page.batch, (*page.rejects, Reject.of(line, "a quote is never closed", block.tail.rstrip(b"\r\n"))))
+    def pages(self, block: Block) -> Iterator[Page]:
+        """The block's rows and rejects in order: one page, or several if it has very many rejects."""
+        return merged(self._parts(block))
 
-    def texts(self, data: bytes, skipped: dict[int, int] | None = None) -> pa.Table:
-        """All fields of the records that have as many as they should, as bytes, by name.
+    @property
+    def empty(self) -> Page:
+        """A page without rows."""
+        return Page(self._batch({}, 0), ())
 
-        `skipped` takes the others: the number of the record, from 0, and of its fields.
-        """
+    def texts(self, block: Block) -> Texts:
+        """All fields of the records that have as many as they may, as bytes."""
+        uneven: dict[int, int] = {}
+        columns = raw_texts(self._plain(block.data), self.names, self.null_strings, uneven)
+        rows = len(columns[self.names[0]])
+        if not uneven:
+            return Texts(columns, range(rows), {}, {})
+        accepted = {number for number, found in uneven.items() if self._accepts(found)}
+        reasons = {number: self._miscount(found) for number, found in uneven.items() if number not in accepted}
+        numbers = [number for number in range(rows + len(uneven)) if number not in uneven]
+        even = Texts(columns, numbers, reasons, {})
+        return self._with_uneven(even, block, accepted) if accepted else even
 
-        def skip(row: arrow_csv.InvalidRow) -> str:
-            if skipped is not None:
-                skipped[row.number - 1] = row.actual_columns
-            return "skip"
-
-        try:
-            data.decode()
-        except UnicodeDecodeError:  # Arrow shows `skip` only rows that are UTF-8: let each byte be a character
-            table = self._read(data.decode("latin-1").encode(), self._as_text, skip)
-            return pa.table({name: _bytes_again(table[name]) for name in self.names})
-        return self._read(data, self._as_text, skip)
-
-    def without_nulls(self, texts: pa.StringArray, kind: ColumnType) -> pa.StringArray:
+    def without_nulls(self, values: pa.StringArray, kind: ColumnType) -> pa.StringArray:
         """The texts with NULL for what means NULL in a column of this type and is not NULL yet."""
         nulls = self.null_strings or ()
         if kind is not ColumnType.STRING:
             nulls = (*nulls, "")
         if not nulls:
-            return texts
-        return pc.if_else(pc.is_in(texts, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), texts)
+            return values
+        return pc.if_else(pc.is_in(values, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), values)
+
+    def with_zones(self, block: Block) -> "Reading":
+        """The same, knowing which timestamp columns' first values in this block have a zone."""
+        missing = {column.name: self.names.index(column.name) for column in self._present if _is_moment(column)}
+        zoned = set()
+        for record in islice(self.dialect.records(block.data, 1), _ZONE_RECORDS if missing else 0):
+            fields = self.dialect.fields(record.raw)
+            for name, position in tuple(missing.items()):
+                value = fields[position].text.decode("latin-1") if position < len(fields) else ""
+                if value and value not in (self.null_strings or ()):
+                    del missing[name]
+                    if looks_zoned(value):
+                        zoned.add(name)
+            if not missing:
+                break
+        return replace(self, zoned=frozenset(zoned))
+
+    def at_once(self, data: bytes) -> pa.RecordBatch | None:
+        """The batch as Arrow reads it; None if there is anything that it cannot read, or not as we mean it."""
+        try:
+            table = typed_table(self._plain(data), self.names, self._types, self.null_strings)
+        except pa.ArrowInvalid:
+            return None
+        arrays = {column.name: table[column.name].combine_chunks() for column in self._present}
+        if _maybe_wrapped(arrays, data) or not in_calendar(arrays.values()):
+            return None
+        for column in self._present:
+            array = self._settled(arrays[column.name], column, data)
+            if array is None:
+                return None
+            arrays[column.name] = array
+        return self._batch(arrays, table.num_rows)
+
+    def _parts(self, block: Block) -> Iterator[Page]:
+        batch = self._as_wide_as(block.data).at_once(block.data)
+        if batch is not None:
+            yield Page(batch, ())
+        elif len(block.data) <= self.piece:
+            yield self._one_by_one(block)
+        else:
+            yield from map(self._part, self._pieces(block))
+        if block.tail:
+            yield self._unclosed(block)
+
+    def _part(self, piece: Block) -> Page:
+        batch = self._as_wide_as(piece.data).at_once(piece.data)
+        return Page(batch, ()) if batch is not None else self._one_by_one(piece)
+
+    def _pieces(self, block: Block) -> Iterator[Block]:
+        dialect = self.dialect
+        return blocks(
+            Lookahead(io.BytesIO(block.data)),
+            dialect.boundary,
+            line=block.line,
+            offset=block.offset,
+            size=self.piece,
+            ends=dialect.line_ends,
+            terminator=dialect.terminator,
+        )
+
+    def _unclosed(self, block: Block) -> Page:
+        where = Record(
+            block.line + self.dialect.line_ends(block.data),
+            block.offset + len(block.data),
+            block.tail.rstrip(b"\r\n"),
+        )
+        return Page(self.empty.batch, (self._reject(0, "a quote is never closed", where),))
+
+    def _plain(self, data: bytes) -> Plain:
+        return plain(self.dialect, self._clean(data), fields=len(self.names), empty_is_null=self.null_strings is None)
+
+    def _clean(self, data: bytes) -> bytes:
+        return data.decode("utf-8", "replace").encode() if self.replaces and not _is_text(data) else data
 
     @cached_property
     def _present(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.name in self.names)
 
     @cached_property
-    def _as_typed(self) -> arrow_csv.ConvertOptions:
-        return self._conversion({column.name: self._arrow_type(column) for column in self._present})
-
-    @cached_property
-    def _as_text(self) -> arrow_csv.ConvertOptions:
-        return self._conversion(dict.fromkeys(self.names, pa.binary()))
-
-    def _at_once(self, data: bytes) -> pa.RecordBatch | None:
-        """The batch as Arrow reads it; None if there is anything that it cannot read, or not as we mean it."""
-        try:
-            table = self._read(data, self._as_typed if self._present else self._as_text, None)
-        except pa.ArrowInvalid:
-            return None
-        arrays = {column.name: table[column.name].combine_chunks() for column in self._present}
-        if _maybe_wrapped(arrays.values(), data) or not in_calendar(arrays.values()):
-            return None
-        for column in self._present:
-            array = self._settled(arrays[column.name], column)
-            if array is None:
-                return None
-            arrays[column.name] = array
-        return self._batch(arrays, table.num_rows)
+    def _types(self) -> Types:
+        types = tuple((column.name, self._arrow_type(column)) for column in self._present)
+        return types or ((self.names[0], pa.binary()),)  # rows are counted even if no column is known
 
     def _arrow_type(self, column: Column) -> pa.DataType:
-        if column.type is ColumnType.TIMESTAMP and column.format is not None:
-            return pa.string()
-        if column.type is ColumnType.TIMESTAMP and column.name not in self.zoned:
-            return NAIVE
-        return ARROW[column.type]
+        if _is_moment(column):
+            if column.name in self.zoned:
+                return arrow_type(column)
+            return NAIVE if column.timezone in (None, "UTC") else pa.string()
+        return arrow_type(column) if column.type in _BY_ARROW else pa.string()
 
-    def _settled(self, array: pa.Array, column: Column) -> pa.Array | None:
+    def _as_wide_as(self, data: bytes) -> "Reading":
+        """The reading for a block whose records all have as many fields as its first, if that may be."""
+        if not self.optional and self.extra is not True:
+            return self
+        first = next(self.dialect.records(data, 1), None)
+        found = len(self.names) if first is None else len(self.dialect.fields(first.raw))
+        if found == len(self.names) or not (self.optional if found < len(self.names) else self.extra is True):
+            return self
+        more: tuple[str, ...] = ()
+        for position in range(len(self.names), found):
+            name = f"\0{position}"
+            while name in self.names:
+                name = "\0" + name
+            more += (name,)
+        return replace(self, names=(*self.names[:found], *more))
+
+    def _settled(self, array: pa.Array, column: Column, data: bytes) -> pa.Array | None:
         """A column as Arrow read it, brought to its type; None if a value does not fit."""
         if pa.types.is_timestamp(array.type):
-            return array.cast(ARROW[column.type])
+            return array.cast(arrow_type(column))
         if not pa.types.is_string(array.type):
             return array
+        if self._may_be_too_long(data) and _longest(array) > self.quoted_limit:
+            return None
         if column.type is ColumnType.STRING and self.null_strings is None:
             return array
         result = typed(self.without_nulls(array, column.type), column)
         return None if result.bad else result.array
 
-    def _with_misfits(self, block: Block, data: bytes) -> Page:
+    def _may_be_too_long(self, data: bytes) -> bool:
+        return len(data) > self.quoted_limit and self.dialect.quote is not None and self.dialect.quote in data
+
+    def _one_by_one(self, block: Block) -> Page:
         """The slow way: every field as text, then column by column."""
-        counts: dict[int, int] = {}
-        table = self.texts(data, counts)
-        arrays, misfits = self._columns(table)
-        reasons = {number: self._miscount(found) for number, found in counts.items()}
+        found = self.texts(block)
+        misfits: dict[int, list[str]] = defaultdict(list)
+        arrays = {column.name: self._column(found, column, block, misfits) for column in self._present}
+        if self._captures:
+            arrays[REST] = self._rest(found, misfits)
+        batch = self._batch(arrays, len(found.numbers))
         if misfits:
-            records = [number for number in islice(count(), table.num_rows + len(counts)) if number not in counts]
-            reasons |= {records[row]: "; ".join(whys) for row, whys in misfits.items()}
-        batch = self._batch(arrays, table.num_rows)
-        if misfits:
-            batch = batch.filter(pa.array([row not in misfits for row in range(table.num_rows)]))
+            batch = batch.filter(pa.array([row not in misfits for row in range(batch.num_rows)]))
+        reasons = found.reasons | {found.numbers[row]: "; ".join(whys) for row, whys in misfits.items()}
         return Page(batch, self._rejects(block, reasons))
+
+    def _column(self, found: Texts, column: Column, block: Block, misfits: dict[int, list[str]]) -> pa.Array:
+        values, broken = decoded(found.columns[column.name], column.name)
+        if pa.types.is_string(self._arrow_type(column)) and self._may_be_too_long(block.data):
+            broken |= self._too_long(found, column.name, values, block)
+        if broken:
+            good = pa.array([row not in broken for row in range(len(values))])
+            values = pc.if_else(good, values, pa.scalar(None, pa.string()))
+        result = typed(self.without_nulls(values, column.type), column)
+        for row, why in (broken | result.bad).items():
+            misfits[row].append(why)
+        return result.array
+
+    def _too_long(self, found: Texts, name: str, values: pa.StringArray, block: Block) -> dict[int, str]:
+        """The rows whose quoted value in this column is above the limit, and why."""
+        if _longest(values) <= self.quoted_limit:
+            return {}
+        rows = pc.indices_nonzero(pc.greater(pc.binary_length(values), self.quoted_limit)).to_pylist()
+        records = list(self.dialect.records(block.data, block.line))
+        position = self.names.index(name)
+        quoted = [row for row in rows if self.dialect.fields(records[found.numbers[row]].raw)[position].quoted]
+        why = f"{name}: a quoted value of more than {self.quoted_limit} bytes, which max_quoted_size_limit allows"
+        return dict.fromkeys(quoted, why)
+
+    def _rest(self, found: Texts, misfits: dict[int, list[str]]) -> pa.StringArray:
+        rest: list[str | None] = [None] * len(found.numbers)
+        for row, fields in found.rest.items():
+            try:
+                rest[row] = orjson.dumps([self._text_or_null(field) for field in fields]).decode()
+            except UnicodeDecodeError:
+                misfits[row].append(no_text(REST))
+        return pa.array(rest, pa.string())
+
+    def _text_or_null(self, field: Field) -> str | None:
+        text = field.text.decode()
+        if self.null_strings is None:
+            return None if not text and not field.quoted else text
+        return None if text in self.null_strings else text
+
+    def _with_uneven(self, even: Texts, block: Block, accepted: set[int]) -> Texts:
+        """The rows again, with those of the accepted records between them: what lacks is NULL, what is more is rest."""
+        width = len(self.names)
+        records = {n: record for n, record in enumerate(self.dialect.records(block.data, 1)) if n in accepted}
+        fields = [self.dialect.fields(self._clean(record.raw)) for record in records.values()]
+        numbers = [*even.numbers, *records]
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        columns = {}
+        for position, name in enumerate(self.names):
+            more = pa.array([self._bytes_or_null(row, position) for row in fields], pa.binary())
+            columns[name] = pa.concat_arrays([even.columns[name], more]).take(pa.array(order, pa.int64()))
+        place = {row: n for n, row in enumerate(order)}
+        rest = {place[len(even.numbers) + n]: row[width:] for n, row in enumerate(fields) if len(row) > width}
+        return Texts(columns, [numbers[row] for row in order], even.reasons, rest)
+
+    def _bytes_or_null(self, fields: list[Field], position: int) -> bytes | None:
+        if position >= len(fields):
+            return None
+        text, quoted = fields[position]
+        return None if not text and not quoted and self.null_strings is None else text
+
+    @property
+    def _captures(self) -> bool:
+        return self.extra == "capture" and any(column.name == REST for column in self.columns)
+
+    def _accepts(self, found: int) -> bool:
+        return self.optional if found < len(self.names) else bool(self.extra)
 
     def _miscount(self, found: int) -> str:
         return f"{found} field{'' if found == 1 else 's'}, {len(self.names)} expected"
 
-    def _columns(self, table: pa.Table) -> tuple[dict[str, pa.Array], dict[int, list[str]]]:
-        arrays: dict[str, pa.Array] = {}
-        misfits: dict[int, list[str]] = defaultdict(list)
-        for column in self._present:
-            texts, broken = decoded_texts(table[column.name].combine_chunks(), column.name)
-            result = typed(self.without_nulls(texts, column.type), column)
-            arrays[column.name] = result.array
-            for row, why in (broken | result.bad).items():
-                misfits[row].append(why)
-        return arrays, misfits
-
     def _rejects(self, block: Block, reasons: dict[int, str]) -> tuple[Reject, ...]:
         if not reasons:
             return ()
-        records = islice(self.dialect.records(block.data, block.line), max(reasons) + 1)
-        return tuple(
-            Reject.of(line, reasons[number], raw) for number, (line, raw) in enumerate(records) if number in reasons
-        )
+        records = enumerate(self.dialect.records(block.data, block.line, block.offset))
+        return tuple(self._reject(number, reasons[number], record) for number, record in records if number in reasons)
+
+    def _reject(self, number: int, reason: str, record: Record) -> Reject:
+        raw = _as_it_was(record.raw) if self.transcoded else record.raw
+        return Reject.of(number, reason, raw, line=record.line, offset=None if self.transcoded else record.offset)
 
     def _batch(self, arrays: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
+        if not self.columns:
+            return without_columns(rows)
         return pa.RecordBatch.from_arrays(
-            [arrays[c.name] if c.name in arrays else pa.nulls(rows, ARROW[c.type]) for c in self.columns],
+            [arrays[c.name] if c.name in arrays else pa.nulls(rows, arrow_type(c)) for c in self.columns],
             schema=arrow_schema(self.columns),
         )
 
-    def _read(
-        self,
-        data: bytes,
-        conversion: arrow_csv.ConvertOptions,
-        on_bad_row: Callable[[arrow_csv.InvalidRow], str] | None,
-    ) -> pa.Table:
-        quote = self.dialect.quote
-        return arrow_csv.read_csv(
-            pa.py_buffer(data or b"\n"),  # Arrow refuses to read nothing
-            arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.names),
-            arrow_csv.ParseOptions(
-                delimiter=self.dialect.delimiter.decode(),
-                quote_char=quote.decode() if quote else False,
-                newlines_in_values=quote is not None and quote in data,
-                invalid_row_handler=on_bad_row,
-            ),
-            conversion,
-        )
 
-    def _conversion(self, types: dict[str, pa.DataType]) -> arrow_csv.ConvertOptions:
-        nulls = self.null_strings
-        return arrow_csv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
-            null_values=["", *(nulls or ())],
-            strings_can_be_null=nulls is None,
-            quoted_strings_can_be_null=nulls is not None,
-            true_values=_in_all_cases(TRUE),
-            false_values=_in_all_cases(FALSE),
-        )
+def _is_moment(column: Column) -> bool:
+    return column.type is ColumnType.TIMESTAMP and column.format in (None, "iso8601")
 
 
-def decoded_texts(raw: pa.Array, name: str) -> tuple[pa.StringArray, dict[int, str]]:
-    """Bytes as texts; where they are not UTF-8, NULL and why."""
+def _is_text(data: bytes) -> bool:
     try:
-        return raw.cast(pa.string()), {}
-    except pa.ArrowInvalid:
-        texts, broken = [], {}
-        for index, value in enumerate(raw.to_pylist()):
-            try:
-                texts.append(None if value is None else value.decode())
-            except UnicodeDecodeError:
-                texts.append(None)
-                broken[index] = f"{name}: the bytes are no text in the charset"
-        return pa.array(texts, pa.string()), broken
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _bytes_again(characters: pa.ChunkedArray) -> pa.Array:
-    values = (None if value is None else value.decode().encode("latin-1") for value in characters.to_pylist())
-    return pa.array(list(values), pa.binary())
+def _as_it_was(raw: bytes) -> bytes:
+    """A bad byte of another charset, which records.charset made a lone surrogate, as itself."""
+    try:
+        return raw.decode("utf-8", "surrogatepass").encode("utf-8", "surrogateescape")
+    except UnicodeError:
+        return raw
 
 
-def _maybe_wrapped(arrays: Iterable[pa.Array], data: bytes) -> bool:
+def _longest(values: pa.StringArray) -> int:
+    return pc.max(pc.binary_length(values)).as_py() or 0
+
+
+def _maybe_wrapped(arrays: dict[str, pa.Array], data: bytes) -> bool:
     """True if a negative long may be one of those that Arrow makes of 0x8000000000000000 and above."""
     if b"x" not in data and b"X" not in data:
         return False
-    lowest = pc.min(pa.chunked_array([array for array in arrays if pa.types.is_int64(array.type)], pa.int64())).as_py()
+    longs = [array for array in arrays.values() if pa.types.is_int64(array.type)]
+    lowest = pc.min(pa.chunked_array(longs, pa.int64())).as_py()
     return lowest is not None and lowest < 0 and _HUGE_HEX.search(data) is not None
-
-
-def _in_all_cases(words: Iterable[str]) -> list[str]:
-    return [case(word) for word in words for case in _CASES]

@@ -21,7 +21,7 @@ _MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[T ]{_CLOCK})?"
 _TYPES = (
     (ColumnType.BOOLEAN, r"(?i:true|false)", ""),
     (ColumnType.LONG, _LONG, ""),
-    (ColumnType.DOUBLE, rf"(?:{_LONG}|{_POINT}|{_POWER}|NaN|-?Infinity)", r"[.N]"),
+    (ColumnType.DOUBLE, rf"(?:{_LONG}|-0|{_POINT}|{_POWER}|NaN|-?Infinity)", r"[.N]"),
     (ColumnType.TIMESTAMP, _MOMENT, ""),
 )
 

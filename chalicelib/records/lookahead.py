@@ -1,5 +1,7 @@
 """Lookahead: a stream whose start can be seen before it is read."""
 
+from collections.abc import Callable
+
 from chalicelib.errors import ParseError
 from chalicelib.records.pages import Readable
 
@@ -33,10 +35,27 @@ class Lookahead:
         self._held = data[size:]
         return data[:size] if self._held else data
 
-    def skip_bom(self) -> None:
-        """Forget a UTF-8 byte order mark, which is no part of the first field (E42)."""
-        if self.peek(3).startswith(b"\xef\xbb\xbf"):
-            self.drop(3)
+    def up_to(self, find: Callable[[bytes], bytes | None], window: int) -> bytes:
+        """What `find` finds at the start, looking at `window` bytes or more; all of the stream if it finds nothing.
+
+        Raises ParseError if there is nothing within MAX_RECORD.
+        """
+        while window <= MAX_RECORD:
+            head = self.peek(window)
+            found = find(head)
+            if found is not None:
+                return found
+            if len(head) < window:
+                return head
+            window = len(head) * 2
+        raise too_long(MAX_RECORD)
+
+    def skip_bom(self) -> int:
+        """Forget a UTF-8 byte order mark, which is no part of the first field (E42); how many bytes it had."""
+        if not self.peek(3).startswith(b"\xef\xbb\xbf"):
+            return 0
+        self.drop(3)
+        return 3
 
 
 def too_long(size: int) -> ParseError:

@@ -1,8 +1,8 @@
-"""What goes into a format and what comes out: Readable, Reject, Page, Rows."""
+"""What goes into a format and what comes out: Readable, Seekable, Reject, Page, Rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -19,31 +19,51 @@ class Readable(Protocol):
         ...
 
 
+@runtime_checkable
+class Seekable(Readable, Protocol):
+    """Bytes that can be read in any order; what Parquet, ORC and zip need."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...  # noqa: D102
+    def tell(self) -> int: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One bad row set aside (P6, F65)."""
+    """One bad row set aside (P6, F65).
 
-    line: int | None  # physical line of the decoded object on which the row begins, from 1
+    `record` is the row's place: from 0 among its page's records as a format gives it, from 1 among the object's
+    once `records.quarantine` has counted.
+    """
+
+    record: int
     reason: str
     text: str  # the row as it stood there, cut at TEXT characters
+    line: int | None = None  # physical line of the decoded object on which the row begins, from 1
+    offset: int | None = None  # bytes of the decoded object before the row; None where the charset is not UTF-8
 
     @classmethod
-    def of(cls, line: int, reason: str, raw: bytes) -> "Reject":
+    def of(
+        cls, record: int, reason: str, raw: bytes, *, line: int | None = None, offset: int | None = None
+    ) -> "Reject":
         """A reject of these bytes; what is not UTF-8 in them is shown as \\xNN."""
         text = raw[: 4 * TEXT].decode("utf-8", "backslashreplace")  # UTF-8 takes at most 4 bytes a character
-        return cls(line, reason, text if len(text) <= TEXT else text[:TEXT] + "…")
+        return cls(record, reason, text if len(text) <= TEXT else text[:TEXT] + "…", line, offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows in order, and the rows between them that were set aside."""
+    """Some rows in order, and the rows between them that were set aside.
+
+    From a format, rows and rejects together are as many as the records they were read from, and rejects are in order.
+    """
 
     batch: pa.RecordBatch
     rejects: tuple[Reject, ...]
+    records: pa.Array | None = None  # int64: of each row the record it came from, from 1, once counted
 
 
 class Rows(Protocol):
-    """The rows of one object."""
+    """The rows of one object, or of one entry of an archive."""
 
     def infer(self) -> tuple[Column, ...]:
         """The columns this object has; looks at its start (about 1 MiB decoded) without consuming it.
@@ -51,6 +71,10 @@ class Rows(Protocol):
         A declared type is kept. Otherwise only the rows seen here decide: a later value that does not fit
         costs its row (a Reject), it never changes a type.
         """
+        ...
+
+    def head(self, columns: tuple[Column, ...]) -> Page:
+        """The page that `pages` would give first, without consuming it; an empty one if there is none."""
         ...
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:

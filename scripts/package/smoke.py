@@ -19,7 +19,8 @@ laptop = ("chalicelib.local", "chalicelib.cli")
 for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.", onerror=lambda name: None):
     if not module.name.startswith(laptop):
         importlib.import_module(module.name)
-import isal.igzip, obstore, orjson, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet, re2
+import cramjam, fastavro, isal.igzip, jsonpath, obstore, orjson, re2, zstandard
+import pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.orc, pyarrow.parquet
 import pyiceberg.catalog.glue, pyiceberg.catalog.rest, pyiceberg.io.pyarrow
 """
 

@@ -10,10 +10,10 @@ UNUSED_SUFFIXES = frozenset({".h", ".pxd", ".pxi", ".pyi", ".pyx"})
 # backend, which wants cffi and is never chosen where the first one loads.
 UNUSED_STARTS = ("bin/", "fb303/", "hive_metastore/", "zstandard/_cffi.", "pyarrow/include", "pyarrow/src/")
 
-# Nothing here speaks Flight, ORC, HDFS, Google, Azure or Substrait. The library libarrow_substrait stays, since every
+# Nothing here speaks Flight, HDFS, Google, Azure or Substrait. The library libarrow_substrait stays, since every
 # extension links it, and so does _s3fs, since pyiceberg imports it.
 UNUSED_ARROW = re.compile(
-    r"pyarrow/(libarrow_(python_)?flight|_flight|_orc|_dataset_orc|_hdfs|_gcsfs|_azurefs|_substrait|_pyarrow_cpp_tests)\."
+    r"pyarrow/(libarrow_(python_)?flight|_flight|_dataset_orc|_hdfs|_gcsfs|_azurefs|_substrait|_pyarrow_cpp_tests)\."
 )
 
 # The wheel holds libarrow_python three times, as .so, .so.2600 and .so.2600.1.0; only the middle name is linked.

@@ -102,6 +102,12 @@ def test_a_denial_by_kms_is_told_from_one_by_s3() -> None:
     assert "s3:ListBucket" in by_s3.remedy
 
 
+def test_a_denial_of_tags_is_told_from_one_of_the_object() -> None:
+    assert "s3:GetObjectTagging" in seen(refusal("AccessDenied", 403, operation="GetObjectTagging")).remedy
+    gone = refusal("MethodNotAllowed", 405, operation="GetObjectTagging")  # the version is a delete marker
+    assert isinstance(seen(gone), ObjectMissing)
+
+
 def test_the_remedy_for_a_wrong_region_names_the_right_one() -> None:
     error = refusal("PermanentRedirect", 301)
     error.response["ResponseMetadata"]["HTTPHeaders"] = {"x-amz-bucket-region": "eu-west-1"}

@@ -1,13 +1,15 @@
 """What is asked of S3 for an object, byte range by byte range, and what becomes of its misbehaviour."""
 
+import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import pytest
 
-from chalicelib.aws.buckets import Buckets
+from chalicelib.aws.buckets import Buckets, ObjectBody
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
     AccessDenied,
@@ -96,6 +98,68 @@ def test_only_one_range_is_fetched_ahead(wire: Wire, buckets: Buckets) -> None:
         assert len(wire.gets) == 1
         body.read(PART)
         assert len(wire.gets) == 2
+
+
+def ranges(wire: Wire) -> list[tuple[int, int]]:
+    """First byte and length of each range that was asked for."""
+    found = [headers["Range"].removeprefix("bytes=").split("-") for _, headers in wire.gets]
+    return [(int(first), int(last) - int(first) + 1) for first, last in found]
+
+
+def opened(server: Wire, part: int) -> ObjectBody:
+    return replace(reading(server.url), part=part).open(GRANT, ref_to("a.parquet"), prefix="")
+
+
+def test_a_footer_is_fetched_alone(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        body.seek(-8, io.SEEK_END)
+        assert body.read(8) == DATA[-8:]
+        body.seek(4)
+        assert body.read(100) == DATA[4:104]
+    assert ranges(wire) == [(0, 1600), (len(DATA) - 8, 8)]
+
+
+def test_a_few_bytes_elsewhere_cost_a_small_range(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        body.seek(3000)
+        body.read(2)
+        body.read(2)
+    assert ranges(wire) == [(0, 1600), (3000, 50)]
+
+
+def test_reading_on_makes_the_ranges_grow_until_they_are_whole_parts_and_fetched_ahead(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        body.seek(1700)
+        while body.tell() < 1700 + 50 + 100 + 200 + 400 + 800:
+            body.read(10)
+        assert ranges(wire)[1:] == [(1700, 50), (1750, 100), (1850, 200), (2050, 400), (2450, 800)]
+        body.read(1)
+        assert ranges(wire)[-1] == (3250, 1600)
+
+
+def test_a_large_piece_elsewhere_is_fetched_as_it_is(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        body.seek(2000)
+        assert body.read(1000) == DATA[2000:3000]
+        body.seek(1000)
+        assert body.read(2000) == DATA[1000:3000]
+    assert ranges(wire) == [(0, 1600), (2000, 1000), (1600, 1400)]
+
+
+def test_two_places_are_kept(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        for _ in range(3):
+            for place in (2000, 4000):
+                body.seek(place)
+                assert body.read(20) == DATA[place : place + 20]
+    assert ranges(wire) == [(0, 1600), (2000, 50), (4000, 50)]
+
+
+def test_no_range_reaches_beyond_the_end(wire: Wire) -> None:
+    with opened(wire, 1600) as body:
+        body.seek(0)
+        assert body.read() == DATA
+    assert ranges(wire) == [(0, 1600), (1600, 1600), (3200, 1600), (4800, 320)]
 
 
 def test_an_answer_from_another_identity_is_refused_even_if_the_server_ignores_the_pin(

@@ -68,6 +68,16 @@ def sessions(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     return Sessions(base)
 
 
+def test_tags_may_be_read_in_a_session_of_their_own(sessions: Sessions, sts: Sts) -> None:
+    plain = sessions.assumed(GRANT, "acme-exports", "in/")
+    assert sessions.assumed(GRANT, "acme-exports", "in/", tags=True) is not plain
+    assert sessions.customer(GRANT, "acme-exports", "in/", tags=True) is not sessions.customer(
+        GRANT, "acme-exports", "in/"
+    )
+    policies = [asked["Policy"] for _, asked in sts.requests]
+    assert ["s3:GetObjectVersionTagging" in policy for policy in policies] == [False, True]
+
+
 def test_a_role_is_assumed_with_everything_the_connection_says(sessions: Sessions, sts: Sts) -> None:
     sessions.assumed(GRANT, "acme-exports", "in/")
     [(host, asked)] = sts.requests

@@ -130,6 +130,13 @@ def test_a_pipeline_for_a_whole_bucket_widens_the_role(acme: Run, document: Call
     assert reading["Resource"] == ["arn:aws:s3:::acme-exports/*"]
 
 
+def test_a_pipeline_that_reads_tags_widens_the_role(acme: Run, document: Callable[..., str]) -> None:
+    source = {"bucket": "acme-exports", "parser": {"type": "objects", "tags": True}}
+    acme("apply", document(**{"in": source}))
+    _, reading = json.loads(acme("policy", "acme", "role", "--json").out)["Statement"]
+    assert "s3:GetObjectTagging" in reading["Action"]
+
+
 def test_a_policy_needs_its_connection(tidegate: Run) -> None:
     refused = tidegate("policy", "acme")
     assert refused.code == 2

@@ -11,7 +11,7 @@ from chalicelib.core.jobs import Job, JobKind
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
+from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, StagedFile, Task, TaskState
 from tests.cli.conftest import Run
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ def ran(flights: Run) -> Run:
         Outcome("in/a.csv", OutcomeKind.LOADED, rows=3, rejects=1, read_at=NOW),
         Outcome(ODD, OutcomeKind.FAILED, "broken", "bad bytes"),
     )
-    staged = Staged(outcomes, (), NOW, "s3://lake/rejects/1")
+    staged = Staged(outcomes, (), NOW, (StagedFile("s3://lake/rejects/1", 9, 4, ()),))
     members = (ref("in/a.csv"), ref(ODD))
     task = Task("j1", 0, "flights", "t", members, TaskState.COMMITTED, NOW, attempt=1, staged=staged, snapshot="s1")
     counts = {"loaded": 1, "broken": 1, "rows": 3, "rejects": 1, "bytes": 12}
@@ -69,7 +69,7 @@ def test_the_newest_job_comes_first(ran: Run) -> None:
 def test_a_job_is_shown_with_its_tasks_and_their_objects(ran: Run) -> None:
     shown = json.loads(ran("job", "j1", "--json").out)
     (task,) = shown["tasks"]
-    assert (shown["error"], task["snapshot"], task["rejects"]) == ("bad bytes", "s1", "s3://lake/rejects/1")
+    assert (shown["error"], task["snapshot"], task["rejects"]) == ("bad bytes", "s1", 4)
     assert [one["key"] for one in task["objects"]] == ["in/a.csv", ODD]
     assert [one["outcome"] for one in task["objects"]] == ["loaded", "failed"]
     assert "identity: e:e1" in ran("job", "j1").out

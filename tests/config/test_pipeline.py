@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from chalicelib.config.formats import Csv, Gzip, Json
+from chalicelib.config.decoders import Gzip
+from chalicelib.config.parsers.csv import Csv
+from chalicelib.config.parsers.json import Json
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.errors import ConfigError
 
@@ -199,13 +201,13 @@ def test_a_missing_key_is_named(path: str) -> None:
         ("in.min_task_size", "much", "integer"),
         ("in.type", "gcs", "'s3'"),
         ("in.parser.delimiter", "", "delimiter"),
-        ("in.parser.delimiter", "||", "delimiter"),
+        ("in.parser.delimiter", "\n", "delimiter"),
         ("in.parser.quote", "''", "quote"),
         ("in.parser.skip_header_lines", -1, "skip_header_lines"),
         ("in.parser.newline", "LFCR", "'CRLF', 'LF' or 'CR'"),
-        ("in.parser.columns.0.type", "int", "'boolean', 'long', 'double', 'string', 'timestamp' or 'json'"),
+        ("in.parser.columns.0.type", "int", "did you mean long? The types are boolean, long, double"),
         ("in.parser.columns.0.name", "", "name"),
-        ("in.decoders", [{"type": "bzip2"}], "'gzip'"),
+        ("in.decoders", [{"type": "rar"}], "one of brotli, bzip2"),
         ("out.table", "Flights", "table"),
         ("out.database", "my-db", "database"),
         ("out.mode", "replace", "'append'"),
@@ -218,8 +220,10 @@ def test_a_value_that_cannot_be_is_refused_at_its_path(path: str, value: Any, wo
     assert words in said
 
 
-@pytest.mark.parametrize(("path", "known"), [("in.parser", ("csv", "json")), ("out", ("iceberg", "parquet"))])
-@pytest.mark.parametrize("given", ["tsv", None], ids=["wrong", "missing"])
+@pytest.mark.parametrize(
+    ("path", "known"), [("in.parser", ("csv", "tsv", "json", "parquet", "objects")), ("out", ("iceberg", "parquet"))]
+)
+@pytest.mark.parametrize("given", ["xls", None], ids=["wrong", "missing"])
 def test_a_part_without_a_known_type_is_told_the_types_there_are(path: str, known: tuple[str, ...], given: str) -> None:
     said = refusal(changed(f"{path}.type", given) if given else without(f"{path}.type"))
     assert path in said

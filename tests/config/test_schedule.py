@@ -94,7 +94,7 @@ def test_a_place_is_a_time_zone(zone: str) -> None:
 def test_an_abbreviation_is_refused_with_a_city(zone: str) -> None:
     said = refusal(timezone=zone)
     assert "Region/City" in said
-    assert "America/Los_Angeles" in said
+    assert "a city like " in said
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,20 @@
 """Customers' objects read the same from memory and from S3."""
 
 import gzip
+import io
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from chalicelib.aws.buckets import Buckets, ObjectBody
 from chalicelib.core.connections import Grant
+from chalicelib.core.descriptions import Description
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
     AccessDenied,
@@ -28,27 +33,37 @@ class Customer(Protocol):
     """The customer's side: what can happen to an object while we work."""
 
     def create(self, bucket: str, *, versioned: bool = False) -> None: ...
-    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef: ...
+    def put(
+        self, bucket: str, key: str, data: bytes, *, tags: dict[str, str] | None = None, **told: Any
+    ) -> ObjectRef: ...
     def delete(self, ref: ObjectRef) -> None: ...
     def archive(self, ref: ObjectRef) -> None: ...
     def deny(self, bucket: str) -> None: ...
     def open(self, grant: Grant, ref: ObjectRef, *, prefix: str) -> ObjectBody | FakeBody: ...
+    def describe(self, grant: Grant, ref: ObjectRef, *, prefix: str, tags: bool = False) -> Description: ...
 
 
 class S3Customer:
     """The same on a server that speaks S3."""
 
     def __init__(self, buckets: Buckets) -> None:
+        self.sessions = buckets.sessions
         self.s3 = buckets.sessions.client("s3")
-        self.open = buckets.open
+        self.open, self.describe = buckets.open, buckets.describe
 
     def create(self, bucket: str, *, versioned: bool = False) -> None:
         self.s3.create_bucket(Bucket=bucket)
         if versioned:
             self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
-    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef:
-        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=data)
+    def put(self, bucket: str, key: str, data: bytes, *, tags: dict[str, str] | None = None, **told: Any) -> ObjectRef:
+        names = {name: name.title().replace("_", "") for name in told} | {"sse": "ServerSideEncryption"}
+        extra = {names[name]: value for name, value in told.items()}
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=data, **extra)
+        if tags:
+            labels = [{"Key": name, "Value": value} for name, value in tags.items()]
+            moto_keeps_tags_by_account = self.sessions.customer(GRANT, bucket, "")
+            moto_keeps_tags_by_account.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": labels})
         return ObjectRef(bucket, key, answer["ETag"].strip('"'), len(data), NOW, answer.get("VersionId"))
 
     def delete(self, ref: ObjectRef) -> None:
@@ -108,6 +123,103 @@ def test_a_body_is_a_file_to_other_libraries(customer: Customer, bucket: str) ->
     packed = gzip.compress(DATA, compresslevel=0)
     with customer.open(GRANT, customer.put(bucket, "a.gz", packed), prefix="") as body, gzip.open(body) as unpacked:
         assert unpacked.read() == DATA
+
+
+PLACES = st.lists(
+    st.tuples(st.sampled_from([io.SEEK_SET, io.SEEK_CUR, io.SEEK_END]), st.integers(-6000, 6000), st.integers(0, 3000)),
+    max_size=12,
+)
+
+
+@pytest.fixture(params=[PART, 1 << 20])
+def body(request: pytest.FixtureRequest, customer: Customer, bucket: str) -> Iterator[ObjectBody | FakeBody]:
+    size = min(request.param, len(DATA))
+    with customer.open(GRANT, customer.put(bucket, "a.parquet", DATA[:size]), prefix="") as opened:
+        yield opened
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PLACES)
+def test_a_body_is_read_in_any_order_like_a_file(
+    body: ObjectBody | FakeBody, places: list[tuple[int, int, int]]
+) -> None:
+    file = io.BytesIO(DATA[: body.size])
+    body.seek(0)
+    for whence, offset, size in places:
+        try:
+            there = file.seek(file.tell() + offset) if whence == io.SEEK_CUR else file.seek(offset, whence)
+        except ValueError:
+            there = None
+        if whence == io.SEEK_END and offset < -body.size:
+            there = None  # where BytesIO goes to the start
+            file.seek(body.tell())
+        if there is None:
+            with pytest.raises(ValueError, match="before the object"):
+                body.seek(offset, whence)
+        else:
+            assert body.seek(offset, whence) == there
+        assert body.read(size) == file.read(size)
+        assert body.tell() == file.tell()
+
+
+def test_a_body_knows_its_size_and_how_it_says_it_is_packed(customer: Customer, bucket: str) -> None:
+    packed = customer.put(bucket, "a", DATA, content_encoding="gzip")
+    with customer.open(GRANT, packed, prefix="") as body:
+        assert (body.size, body.encoding) == (len(DATA), "gzip")
+    with customer.open(GRANT, customer.put(bucket, "b", DATA), prefix="") as body:
+        assert (body.size, body.encoding) == (len(DATA), None)
+
+
+def test_a_seek_beyond_an_overwrite_is_never_mixed(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.parquet", DATA)
+    with customer.open(GRANT, ref, prefix="") as body:
+        customer.put(bucket, "a.parquet", DATA[::-1])
+        body.seek(-10, io.SEEK_END)
+        with pytest.raises(ObjectChanged):
+            body.read(10)
+
+
+def test_an_object_is_described_without_its_bytes(customer: Customer, bucket: str) -> None:
+    told = {"content_type": "text/csv", "content_encoding": "gzip", "metadata": {"who": "me"}, "sse": "AES256"}
+    ref = customer.put(bucket, "in/a.csv", DATA, tags={"team": "blue", "a b": "1+1"}, **told)
+    shown = customer.describe(GRANT, ref, prefix="in/", tags=True)
+    assert shown == Description(
+        ref, len(DATA), shown.last_modified, tags={"team": "blue", "a b": "1+1"}, storage_class="STANDARD", **told
+    )
+    assert shown.last_modified.utcoffset() == timedelta(0)
+    assert customer.describe(GRANT, ref, prefix="in/").tags is None
+
+
+def test_an_object_that_tells_nothing_has_nothing(customer: Customer, bucket: str) -> None:
+    shown = customer.describe(GRANT, customer.put(bucket, "a//b", b""), prefix="", tags=True)
+    assert (shown.size, shown.metadata, shown.tags, shown.content_encoding, shown.restore) == (0, {}, {}, None, None)
+
+
+def test_an_archived_object_is_described(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    customer.archive(ref)
+    assert customer.describe(GRANT, ref, prefix="").storage_class == "GLACIER"
+
+
+def test_a_description_is_of_the_claimed_identity(customer: Customer, bucket: str) -> None:
+    ref = customer.put(bucket, "a.csv", DATA)
+    customer.put(bucket, "a.csv", DATA[::-1])
+    with pytest.raises(ObjectChanged):
+        customer.describe(GRANT, ref, prefix="", tags=True)
+    gone = customer.put(bucket, "b.csv", DATA)
+    customer.delete(gone)
+    for tags in (False, True):
+        with pytest.raises(ObjectMissing):
+            customer.describe(GRANT, gone, prefix="", tags=tags)
+
+
+def test_a_version_is_described_whatever_came_later(customer: Customer) -> None:
+    bucket = f"acme-{next(names)}"
+    customer.create(bucket, versioned=True)
+    ref = customer.put(bucket, "a.csv", DATA, tags={"n": "1"}, metadata={"n": "1"})
+    customer.put(bucket, "a.csv", DATA[::-1], tags={"n": "2"}, metadata={"n": "2"})
+    shown = customer.describe(GRANT, ref, prefix="", tags=True)
+    assert (shown.tags, shown.metadata) == ({"n": "1"}, {"n": "1"})
 
 
 def test_a_closed_body_gives_nothing_more(customer: Customer, bucket: str) -> None:

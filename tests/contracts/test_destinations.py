@@ -1,8 +1,10 @@
 """Iceberg tables and Parquet datasets keep the same promises to the flows."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,19 +106,56 @@ def test_columns_may_grow_within_a_task(there: Place) -> None:
     assert set(there.tables.rows("db", "t", 9).column_names) >= {"id", "note", "_key"}
 
 
+VALUES: list[tuple[str, Any]] = [
+    ("boolean", True),
+    ("long", -(2**63)),
+    ("double", 0.1),
+    ("string", "é\n"),
+    ("timestamp", datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+    ("json", '{"a":1}'),
+    ("date", date(1969, 12, 31)),
+    ("date", date.min),
+    ("date", date.max),
+    ("time", time(23, 59, 59, 999999)),
+    ("decimal(9,2)", Decimal("-1234567.89")),
+    ("decimal(18,18)", Decimal("0.123456789012345678")),
+    ("decimal(38,10)", Decimal("-9999999999999999999999999999.9999999999")),
+    ("decimal(1)", Decimal(7)),
+    ("binary", b"\x00\xff"),
+]
+
+
 def test_every_type_comes_back_as_it_went(there: Place) -> None:
-    values = {
-        ColumnType.BOOLEAN: True,
-        ColumnType.LONG: -(2**63),
-        ColumnType.DOUBLE: 0.1,
-        ColumnType.STRING: "é\n",
-        ColumnType.TIMESTAMP: datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
-        ColumnType.JSON: '{"a":1}',
-    }
-    columns = tuple(Column(name=f"{kind} col.", type=kind) for kind in values)
-    commit(there, there.staged(0, tuple(values.values()), (None,) * 6, columns=columns))
+    columns = tuple(
+        Column.model_validate({"name": f"{kind} col. {number}", "type": kind})
+        for number, (kind, _) in enumerate(VALUES)
+    )
+    values = tuple(value for _, value in VALUES)
+    commit(there, there.staged(0, values, (None,) * len(values), columns=columns))
     rows = there.tables.rows("db", "t", 9).select([column.name for column in columns]).to_pylist()
-    assert sorted((list(row.values()) for row in rows), key=str, reverse=True) == [[*values.values()], [None] * 6]
+    assert sorted((tuple(row.values()) for row in rows), key=lambda row: row[0] is None) == [
+        values,
+        (None,) * len(values),
+    ]
+    names = ", ".join(
+        f'epoch_us("{column.name}")' if column.type is ColumnType.TIMESTAMP else f'"{column.name}"'
+        for column in columns
+    )
+    seen = tuple(value if not isinstance(value, datetime) else -1 for value in values)
+    assert sorted(there.read(names), key=lambda row: row[0] is None) == [seen, (None,) * len(values)]
+
+
+@pytest.mark.parametrize("transform", ["day", "month"])
+def test_a_date_may_tell_the_partition(there: Place, transform: str) -> None:
+    on = Column(name="on", type=ColumnType.DATE)
+    options = {"time_column": "on", "transform": transform}
+    days = [date(2026, 3, 1), None, date(1969, 12, 31), date(2026, 3, 2), date.min, date.max]
+    commit(there, there.staged(0, *enumerate(days), columns=(ID, on), **options), **options)
+    length = {"day": 10, "month": 7}[transform]
+    labels = {"__HIVE_DEFAULT_PARTITION__", *(str(day)[:length] for day in days if day)}
+    assert {path.split("/")[-2] for path in there.files()} == {f"on_{transform}={label}" for label in labels}
+    assert there.ids() == [0, 1, 2, 3, 4, 5]
+    assert sorted(there.tables.rows("db", "t", 9)["on"].to_pylist(), key=str) == sorted(days, key=str)
 
 
 @pytest.mark.parametrize("transform", ["hour", "day", "month"])

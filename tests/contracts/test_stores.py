@@ -166,7 +166,7 @@ def test_a_job_and_its_tasks_come_back_as_they_were_stored(stores: Stores) -> No
     outcome = Outcome("in/a.csv", OutcomeKind.LOADED, rows=5, rejects=1, read_at=NOW)
     columns = (Column(name="id", type=ColumnType.LONG),)
     file = StagedFile("s3://lake/f.parquet", 10, 5, columns, Upload("u", ("1", "2")))
-    staged = Staged((outcome,), (file,), NOW, "s3://lake/rejects", pipeline().out)
+    staged = Staged((outcome,), (file,), NOW, (file,), pipeline().out)
     full = task(state=TaskState.STAGED, staged=staged, error="e", attempt=2, revision=1)
     assert stores.jobs.start(job(), [full])
     assert stores.jobs.job("j1") == job()

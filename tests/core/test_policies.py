@@ -82,3 +82,16 @@ def test_the_longest_prefix_still_makes_a_session_policy_that_aws_takes() -> Non
     [start] = policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"]
     assert len(start) > 50
     assert prefix.startswith(start.removesuffix("*"))
+
+
+def test_tags_are_read_only_where_they_are_asked_for() -> None:
+    read = ["s3:GetObject", "s3:GetObjectVersion"]
+    tags = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+    assert policies.role(["acme"])["Statement"][1]["Action"] == read
+    assert policies.role(["acme"], tags=True)["Statement"][1]["Action"] == read + tags
+    assert policies.session("acme", "in/", tags=True)["Statement"][1] == {
+        "Effect": "Allow",
+        "Action": read + tags,
+        "Resource": ["arn:aws:s3:::acme/in/*"],
+    }
+    assert len(policies.compact(policies.session("acme", "*" * 1000, tags=True))) <= policies.SESSION_POLICY_LIMIT

@@ -88,3 +88,16 @@ def test_only_what_can_be_recomputed_from_the_key_goes_unrecorded() -> None:
     keys_only = {Reason.NOT_INCLUDED, Reason.EXCLUDED}
     assert {reason for reason in Reason if reason.startswith("outside")} | keys_only == UNRECORDED
     assert not RETRYABLE & UNRECORDED
+
+
+@pytest.mark.parametrize("archived", [True, False])
+@pytest.mark.parametrize(
+    ("key", "size", "expected"),
+    [("in/a", 5, None), ("in/a", 0, None), ("in/", 0, Reason.FOLDER), ("in/", 5, None), ("out/a", 0, "outside_prefix")],
+)
+def test_where_the_rows_are_the_objects_neither_size_nor_class_keeps_one_out(
+    key: str, size: int, expected: Reason | None, archived: bool
+) -> None:
+    source = Source.parse({"bucket": "acme", "path_prefix": "in/", "parser": {"type": "objects"}}, where="test")
+    ref = ObjectRef("acme", key, "e", size, datetime(2026, 1, 1, tzinfo=UTC))
+    assert refusal(source, ref, archived=archived) == expected

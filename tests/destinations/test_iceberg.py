@@ -1,7 +1,8 @@
 """What Iceberg adds to the promises of all destinations: atomicity, tags, races, lost answers, schemas."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Thread
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, NoSuchTableError
 from pyiceberg.schema import Schema
-from pyiceberg.types import DoubleType, FloatType, IntegerType, LongType, NestedField, StringType
+from pyiceberg.types import DecimalType, DoubleType, FloatType, IntegerType, LongType, NestedField, StringType
 
 from chalicelib.aws.errors import translated
 from chalicelib.config.columns import Column, ColumnType
@@ -277,6 +278,72 @@ def test_narrow_columns_of_somebody_elses_table_are_widened(there: Place, catalo
     after = catalog.load_table(TABLE).schema()
     assert (after.find_type("id"), after.find_type("x")) == (LongType(), DoubleType())
     assert scanned(there, "id > 0") == [2**40]
+
+
+def decimal(precision: int, scale: int = 2) -> Column:
+    return Column(name="n", type=ColumnType.DECIMAL, precision=precision, scale=scale)
+
+
+@pytest.mark.parametrize("first, second", [(9, 20), (20, 9)])
+def test_decimals_of_one_scale_meet_in_the_greater_precision(
+    there: Place, catalog: ScriptedCatalog, first: int, second: int
+) -> None:
+    commit(there, there.staged(0, (1, Decimal("1.50")), columns=(ID, decimal(first))))
+    commit(there, there.staged(1, (2, Decimal("2.50")), columns=(ID, decimal(second))))
+    table = catalog.load_table(TABLE)
+    assert table.schema().find_type("n") == DecimalType(20, 2)
+    assert sorted(table.scan().to_arrow()["n"].to_pylist()) == [Decimal("1.50"), Decimal("2.50")]
+    assert scanned(there, "n > 2") == [2]
+
+
+def test_decimals_of_one_commit_meet_too(there: Place, catalog: ScriptedCatalog) -> None:
+    narrow, wide = (
+        there.staged(number, (number, Decimal("1.50")), columns=(ID, decimal(digits)))
+        for number, digits in enumerate((9, 20))
+    )
+    commit(there, narrow, wide)
+    table = catalog.load_table(TABLE)
+    assert table.schema().find_type("n") == DecimalType(20, 2)
+    assert table.scan().to_arrow()["n"].to_pylist() == [Decimal("1.50")] * 2
+
+
+@pytest.mark.parametrize(
+    "before, after, remedy",
+    [
+        (decimal(9), decimal(20, 3), "Declare 'n' as decimal(9, 2)"),
+        (Column(name="n", type=ColumnType.DATE), Column(name="n", type=ColumnType.TIMESTAMP), "Declare 'n' as date"),
+        (Column(name="n", type=ColumnType.TIMESTAMP), Column(name="n", type=ColumnType.DATE), "as timestamp"),
+        (Column(name="n", type=ColumnType.TIME), Column(name="n", type=ColumnType.STRING), "Declare 'n' as time"),
+        (Column(name="n", type=ColumnType.BINARY), Column(name="n", type=ColumnType.STRING), "Declare 'n' as binary"),
+    ],
+)
+def test_a_column_never_becomes_what_does_not_hold_its_values(
+    there: Place, before: Column, after: Column, remedy: str
+) -> None:
+    commit(there, there.staged(0, (1, None), columns=(ID, before)))
+    with pytest.raises(SchemaConflict) as caught:
+        commit(there, there.staged(1, (2, None), columns=(ID, after)))
+    assert remedy in caught.value.remedy
+
+
+def test_narrow_columns_of_somebody_elses_table_are_named_in_our_words(there: Place, catalog: ScriptedCatalog) -> None:
+    catalog.create_namespace("db")
+    schema = Schema(NestedField(1, "id", IntegerType()))
+    catalog.create_table(TABLE, schema, f"{there.stage.warehouse}/db/t")
+    text = Column(name="id", type=ColumnType.STRING)
+    with pytest.raises(SchemaConflict) as caught:
+        commit(there, there.staged(1, ("one",), columns=(text,)))
+    assert "Declare 'id' as long" in caught.value.remedy
+
+
+def test_a_date_prunes_files_by_its_partition(there: Place, catalog: ScriptedCatalog) -> None:
+    on = Column(name="on", type=ColumnType.DATE)
+    options = {"time_column": "on", "transform": "month"}
+    rows = enumerate([date(2026, 3, 1), date(2026, 4, 30)])
+    there.tables.commit(there.out(**options), [there.staged(0, *rows, columns=(ID, on), **options)])
+    scan = catalog.load_table(TABLE).scan("on > '2026-04-01'")
+    assert len(list(scan.plan_files())) == 1
+    assert scan.to_arrow()["id"].to_pylist() == [1]
 
 
 def test_a_column_that_somebody_requires_must_be_there(there: Place, catalog: ScriptedCatalog) -> None:

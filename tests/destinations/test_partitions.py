@@ -1,12 +1,14 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
-from chalicelib.config.columns import Column
+from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.destination import Iceberg, Transform
 from chalicelib.destinations.partitions import NULL, split
 from chalicelib.errors import DataError
 from tests.destinations.staged import AT, ID, NOTE, batch
+
+ON = Column(name="on", type=ColumnType.DATE)
 
 
 def out(transform: Transform, column: str = "at") -> Iceberg:
@@ -45,6 +47,14 @@ def test_rows_without_the_time_column_are_bad_data(column: str) -> None:
     with pytest.raises(DataError, match=column) as caught:
         list(split(rows, out(Transform.DAY, column)))
     assert "timestamp" in caught.value.remedy
+
+
+def test_a_date_has_no_hour_to_partition_by() -> None:
+    rows = batch((ID, ON), (1, date(2026, 3, 1)))
+    assert [folder for folder, _ in split(rows, out(Transform.DAY, "on"))] == ["on_day=2026-03-01"]
+    with pytest.raises(DataError, match="'on' is of type date") as caught:
+        list(split(rows, out(Transform.HOUR, "on")))
+    assert "transform: day" in caught.value.remedy
 
 
 def test_the_first_and_last_moments_of_the_calendar_have_partitions() -> None:

@@ -129,6 +129,13 @@ def test_every_pipeline_in_a_document_is_one(path: Path, text: str) -> None:
     Pipeline.parse(yaml.safe_load(text), where=name(path))
 
 
+@pytest.mark.parametrize("text", fences(ROOT / "docs/filters.md", "yaml filter"))
+def test_every_filter_in_a_document_is_one(text: str) -> None:
+    document = {"name": "p", "connection": "c", "in": {"bucket": "abc", "parser": {"type": "csv"}}}
+    document |= {"filters": [yaml.safe_load(text)], "out": {"type": "iceberg", "table": "t"}}
+    assert Pipeline.parse(document, where="docs/filters.md").filters
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_every_json_and_python_in_a_document_can_be_read(path: Path) -> None:
     for text in fences(path, "json"):

@@ -1,121 +1,33 @@
-"""docs/parameters.md names every key of a pipeline document, with the type, default and meaning that the code has."""
+"""docs/parameters.md and docs/filters.md name every key of a pipeline document, as the declarations have it."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from enum import EnumType
-from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic.fields import FieldInfo
 
-from chalicelib.config.columns import Column
-from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.config.formats import Csv, Gzip, Json
 from chalicelib.config.pipeline import Pipeline
-from chalicelib.config.schedule import Schedule
-from chalicelib.config.source import Source
-from chalicelib.config.spec import Spec
+from scripts.parameters import DOCS, SECTIONS, fresh, nested, table
 
-TEXT = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text()
-SECTIONS: dict[str, tuple[type[Spec], ...]] = {
-    "document": (Pipeline,),
-    "in": (Source,),
-    "in.parser of type csv": (Csv,),
-    "in.parser of type json": (Json,),
-    "in.decoders": (Gzip,),
-    "columns": (Column,),
-    "out": (Iceberg, Parquet),
-    "schedule": (Schedule,),
-}
-WORDS: dict[Any, str] = {str: "text", int: "integer", bool: "true or false", datetime: "time", NoneType: "null"}
-WORDS |= {Source: "[in](#in)", Schedule: "[schedule](#schedule)", Column: "[column](#columns)", Gzip: "`{type: gzip}`"}
-WORDS |= {Csv: "[csv](#inparser-of-type-csv)", Json: "[json](#inparser-of-type-json)"}
-WORDS |= {Iceberg: "[out](#out)", Parquet: "[out](#out)"}
-SOURCES = re.compile(r" \(((?:[EFW]\d+(?:, )?)+)(?:; ([^)]+))?\)")
+PAGES = ("parameters.md", "filters.md")
+TABLES = re.compile(r"<!-- table: (.+?) -->")
 
 
-@dataclass(frozen=True)
-class Row:
-    key: str
-    type: str
-    default: str
-    meaning: str
-    source: str
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tables_are_those_of_the_code(page: str) -> None:
+    text = (DOCS / page).read_text()
+    assert fresh(text) == text, "run: python -m scripts.parameters"
 
 
-def rows() -> Iterator[tuple[str, Row]]:
-    """The document's rows, by section."""
-    section = ""
-    for line in TEXT.splitlines():
-        if line.startswith("## "):
-            section = line[3:].replace("`", "")
-        if line.startswith("| `"):
-            yield section, Row(*(cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]))
+@pytest.mark.parametrize("title", SECTIONS)
+def test_every_key_has_a_meaning(title: str) -> None:
+    cells = [line.strip("|").split(" | ") for line in table(title).splitlines()[2:]]
+    assert all(len(row) == 5 and all(cell.strip() for cell in row) for row in cells), cells
 
 
-def fields(section: str) -> dict[str, list[FieldInfo]]:
-    """The keys of a section; of several models in one place each may have its own."""
-    found: dict[str, list[FieldInfo]] = {}
-    for model in SECTIONS[section]:
-        for name, info in model.model_fields.items():
-            found.setdefault(f"`{info.alias or name}`", []).append(info)
-    return found
+def test_every_part_of_a_document_has_its_table_once() -> None:
+    found = [title for page in PAGES for title in TABLES.findall((DOCS / page).read_text())]
+    assert sorted(found) == sorted(SECTIONS)
 
 
-def kinds(annotation: Any) -> Iterator[str]:
-    if get_origin(annotation) is Literal:
-        yield from (f"`{value}`" for value in get_args(annotation))
-    elif get_origin(annotation) is tuple:
-        yield f"list of {get_args(annotation)[0] and ' or '.join(kinds(get_args(annotation)[0]))}"
-    elif isinstance(annotation, EnumType):
-        members: list[str] = list(annotation)
-        yield from (f"`{member}`" for member in members)
-    elif annotation in WORDS:
-        yield WORDS[annotation]
-    else:
-        inner = get_args(annotation)
-        assert inner, f"no word for {annotation}"
-        for each in inner if not hasattr(annotation, "__metadata__") else inner[:1]:
-            yield from kinds(each)
-
-
-def type_of(infos: list[FieldInfo]) -> str:
-    return " or ".join(dict.fromkeys(kind for info in infos for kind in kinds(info.annotation)))
-
-
-def default_of(info: FieldInfo) -> str:
-    if info.is_required():
-        return "required"
-    if info.default is None:
-        return "null"
-    if info.default in ((), ""):
-        return "empty"
-    return f"`{str(info.default).lower() if isinstance(info.default, bool) else info.default}`"
-
-
-@pytest.mark.parametrize("section", SECTIONS)
-def test_every_key_is_described_and_no_other(section: str) -> None:
-    assert [row.key for title, row in rows() if title == section] == list(fields(section))
-
-
-@pytest.mark.parametrize(("section", "row"), list(rows()), ids=lambda value: getattr(value, "key", value))
-def test_type_default_and_meaning_are_those_of_the_code(section: str, row: Row) -> None:
-    infos = fields(section)[row.key]
-    assert row.type == type_of(infos)
-    assert row.default == default_of(infos[0])
-    described = infos[0].description or ""
-    if described:
-        numbers = ", ".join(found[1] for found in SOURCES.finditer(described))
-        assert row.meaning == SOURCES.sub(lambda found: f" ({found[2]})" if found[2] else "", described)
-        assert row.source == (numbers or "—")
-    else:
-        assert row.meaning
-        assert re.fullmatch(r"—|[EFW]\d+(, [EFW]\d+)*", row.source)
-
-
-def test_every_section_of_a_document_has_its_table() -> None:
-    assert {section for section, _ in rows()} == set(SECTIONS)
+def test_no_part_of_a_document_is_without_a_table() -> None:
+    known = {model for models in SECTIONS.values() for model in models}
+    assert set(nested(Pipeline)) <= known

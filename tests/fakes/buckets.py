@@ -4,8 +4,10 @@ import io
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import md5
+from typing import Any
 
 from chalicelib.core.connections import Grant
+from chalicelib.core.descriptions import Description
 from chalicelib.core.listing import Listed, Page
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
@@ -38,13 +40,20 @@ class FakeBuckets:
     refused: set[str] = field(default_factory=set)  # names of connections whose role cannot be assumed
     broken: dict[Place, int] = field(default_factory=dict)  # bytes after which the network fails
     opened: list[tuple[Grant, ObjectRef, str]] = field(default_factory=list)
+    described: list[tuple[Grant, ObjectRef, str, bool]] = field(default_factory=list)  # the last: tags too
+    told: dict[ObjectRef, dict[str, Any]] = field(default_factory=dict)  # what else `put` was given
+    tags: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
     listings: int = 0  # calls of `page`
+    ranges: int = 0  # calls of `range`
 
     def create(self, bucket: str, *, versioned: bool = False) -> None:
         self.versioned[bucket] = versioned
 
-    def put(self, bucket: str, key: str, data: bytes) -> ObjectRef:
-        """Write an object, in a new bucket if need be; the reference is what a notification would carry."""
+    def put(self, bucket: str, key: str, data: bytes, *, tags: dict[str, str] | None = None, **told: Any) -> ObjectRef:
+        """Write an object, in a new bucket if need be; the reference is what a notification would carry.
+
+        `told`: content_type, content_encoding, metadata, sse … as in Description.
+        """
         version = f"v{len(self.contents)}" if self.versioned.setdefault(bucket, False) else None
         etag = md5(data, usedforsecurity=False).hexdigest()
         ref = ObjectRef(bucket, key, etag, len(data), self.now, version, sequencer=f"{len(self.contents):016X}")
@@ -53,6 +62,7 @@ class FakeBuckets:
         self.hidden.pop((bucket, key), None)
         self.latest[bucket, key] = ref
         self.contents[ref] = data
+        self.told[ref], self.tags[ref] = told, tags or {}
         return ref
 
     def delete(self, ref: ObjectRef) -> None:
@@ -79,6 +89,23 @@ class FakeBuckets:
         if grant.connection.name in self.refused:
             raise RoleNotAssumable("refused", where=grant.connection.role)
         return FakeBody(self, ref)
+
+    def describe(self, grant: Grant, ref: ObjectRef, *, prefix: str, tags: bool = False) -> Description:
+        self.described.append((grant, ref, prefix, tags))
+        if grant.connection.name in self.refused:
+            raise RoleNotAssumable("refused", where=grant.connection.role)
+        error = self._refusal(ref)
+        if error is not None and error is not ObjectArchived:
+            raise error("refused", where=str(ref))
+        kept = self._kept(ref)
+        told = {"content_type": "binary/octet-stream", "metadata": {}, **self.told[kept]}
+        if (ref.bucket, ref.key) in self.archived:
+            told["storage_class"] = "GLACIER"
+        if (ref.bucket, ref.key) in self.archived & self.restored:
+            told["restore"] = 'ongoing-request="false"'
+        written = kept.created_at.replace(microsecond=0)
+        size = len(self.contents[kept])
+        return Description(ref, size, written, tags=self.tags[kept] if tags else None, **told)
 
     def page(
         self,
@@ -111,6 +138,7 @@ class FakeBuckets:
 
     def range(self, ref: ObjectRef, start: int) -> bytes:
         """Up to `part` bytes of exactly this identity, now."""
+        self.ranges += 1
         error = self._refusal(ref)
         if error is not None:
             raise error("refused", where=str(ref))
@@ -142,30 +170,51 @@ class FakeBuckets:
         )
         return next((error for error, holds in checks if holds), None)
 
+    def _kept(self, ref: ObjectRef) -> ObjectRef:
+        return next(kept for kept in self.contents if ref.same(kept))
+
     def _content(self, ref: ObjectRef) -> bytes:
-        return next(data for kept, data in self.contents.items() if ref.same(kept))
+        return self.contents[self._kept(ref)]
 
 
 class FakeBody(io.RawIOBase):
-    """One object, part by part."""
+    """One object, part by part; the last part is at hand."""
 
     def __init__(self, buckets: FakeBuckets, ref: ObjectRef) -> None:
         self._buckets, self._ref = buckets, ref
-        self._rest = buckets.range(ref, 0)
-        self._asked = buckets.part
+        self._start, self._held = 0, buckets.range(ref, 0)
+        self._place = 0
         self.size = len(buckets._content(ref))
+        self.encoding = buckets.told[buckets._kept(ref)].get("content_encoding")
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        place = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.size}[whence] + offset
+        if place < 0:
+            raise ValueError(f"byte {place} is before the object")
+        self._place = place
+        return place
+
     def read(self, size: int = -1) -> bytes:
         if self.closed:
             raise ValueError("the object was closed")
-        while self._asked < self.size and (size < 0 or len(self._rest) < size):
-            self._rest += self._buckets.range(self._ref, self._asked)
-            self._asked += self._buckets.part
-        end = len(self._rest) if size < 0 else size
-        data, self._rest = self._rest[:end], self._rest[end:]
+        end = self.size if size < 0 else min(self.size, self._place + size)
+        data = b""
+        while self._place < end:
+            if not self._start <= self._place < self._start + len(self._held):
+                self._start, self._held = self._place, self._buckets.range(self._ref, self._place)
+            begin = self._place - self._start
+            piece = self._held[begin : begin + end - self._place]
+            data += piece
+            self._place += len(piece)
         return data
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import StagedFile, Task
+from chalicelib.core.tasks import Former, StagedFile, Task
 from chalicelib.errors import SchemaConflict
+
+Formers = Mapping[str, Sequence[Former]]
 
 
 @dataclass
@@ -20,26 +21,43 @@ class FakeTable:
 
     files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)  # of the rejects table
     tags: dict[str, str] = field(default_factory=dict)
+    reject_tags: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)  # keys whose rows conflict with the schema
 
     def __call__(self, out: Iceberg | Parquet, task_id: str, attempt: int) -> "FakeStaging":
-        return FakeStaging(self, f"{task_id}/{attempt}/{uuid4().hex}")
+        return FakeStaging(self, f"{out.table}/{task_id}/{attempt}/{uuid4().hex}")
 
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Mapping[str, str | None]:
         return {task.id: self.tags[task.id] for task in tasks if task.id in self.tags}
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> str | None:
+    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Formers | None = None) -> str | None:
+        gone = {(f.bucket, f.key, f.identity) for task in tasks for f in (formers or {}).get(task.id, ())}
+        if out.table.endswith("_rejects"):
+            return self._commit_rejects(tasks, gone)
         files = [file for task in tasks if task.staged for file in task.staged.files]
         rows = [row for file in files for row in self.files[file.path]]
         if any(row["_key"] in self.refuses for row in rows):
             raise SchemaConflict("a column is a long here and a string there", where="table")
-        if not files:
+        if not files and not gone:
             return None
         snapshot = f"s{len(self.tags)}"
-        self.rows += rows
+        self.rows = [row for row in self.rows if origin(row) not in gone] + rows
         self.tags |= dict.fromkeys((task.id for task in tasks), snapshot)
         return snapshot
+
+    def _commit_rejects(self, tasks: Sequence[Task], gone: set[tuple[str, str, str]]) -> None:
+        fresh = [task for task in tasks if task.staged and task.id not in self.reject_tags]
+        files = [file for task in fresh if task.staged for file in task.staged.files]
+        if fresh:
+            self.rejects = [row for row in self.rejects if origin(row) not in gone]
+        self.rejects += [row for file in files for row in self.files[file.path]]
+        self.reject_tags |= {task.id for task in fresh}
+
+
+def origin(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["_bucket"], row["_key"], row["_identity"]
 
 
 @dataclass
@@ -69,20 +87,3 @@ class FakeStaging:
 
     def abandon(self) -> None:
         self.pending, self.kept = [], []
-
-
-@dataclass
-class FakeRejects:
-    lines: list[tuple[str, int | None, str, str]] = field(default_factory=list)
-
-    def __call__(self, task_id: str, attempt: int) -> "FakeRejects":
-        return self
-
-    def add(self, ref: ObjectRef, line: int | None, reason: str, text: str) -> None:
-        self.lines.append((ref.key, line, reason, text))
-
-    def finish(self) -> str | None:
-        return "memory" if self.lines else None
-
-    def abandon(self) -> None:
-        self.lines.clear()

@@ -51,6 +51,7 @@ class FakeLedger:
         return found[:limit]
 
     def span(self, pipeline: str, first: str, last: str) -> Iterator[Entry]:
+        assert first and last, "DynamoDB takes no empty key"
         found = [
             entry
             for (name, key), entry in self.stored.items()

@@ -139,7 +139,8 @@ class WatchedTable(FakeTable):
     begun: Callable[[str], None] = lambda task: None
 
     def __call__(self, out: Iceberg | Parquet, task_id: str, attempt: int) -> FakeStaging:
-        self.begun(task_id)
+        if not out.table.endswith("_rejects"):
+            self.begun(task_id)
         return super().__call__(out, task_id, attempt)
 
 
@@ -352,6 +353,10 @@ class History(World):
     def check_rows(self) -> None:
         identities = Counter((row["_key"], row["_identity"], row["id"], row["part"]) for row in self.table.rows)
         assert all(count == 1 for count in identities.values()), "an identity's rows came twice"
+        loaded = {(row["_key"], row["_identity"]) for row in self.table.rows}
+        rejects = Counter((row["_key"], row["_identity"]) for row in self.table.rejects)
+        assert all(count == 1 for count in rejects.values()), "an identity's bad row came twice"
+        assert rejects.keys() <= loaded, "bad rows came before good ones"
         for (key, number), count in self.rows().items():
             allowed = self.puts[key, number] if self.setup.versioned else 1
             assert count % 2 == 0, "half an object is in the table"
@@ -394,6 +399,8 @@ class History(World):
         for entry in self.ledger.stored.values():
             assert entry.state not in (State.PENDING, State.CLAIMED), f"{entry} is not at its end"
             assert (entry.state is State.COMMITTED) == (entry.reason is None), f"{entry} without a reason"
+        loaded = {(row["_key"], row["_identity"]) for row in self.table.rows}
+        assert loaded == {(row["_key"], row["_identity"]) for row in self.table.rejects}, "bad rows are missing"
         assert all(task.is_over for task in self.jobs.stored.values())
         assert all(sweep.is_over for sweep in self.sweeps.stored.values())
         for job in self.jobs.jobs.values():
@@ -499,7 +506,7 @@ class History(World):
         self._written(key, number, self.now, tell)
 
     def _written(self, key: str, number: int | None, created_at: datetime, tell: int) -> None:
-        content = b"" if number is None else f"id,part\n{number},1\n{number},2\n".encode()
+        content = b"" if number is None else f"id,part\n{number},1\nbad\n{number},2\n".encode()
         self.buckets.now = created_at
         ref = self.buckets.put(BUCKET, key, content)
         self.made[key] = Made(ref, number, self.now)

@@ -15,7 +15,7 @@ from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import AccessDenied, CommitConflict, SourceUnavailable, TidegateError
 from chalicelib.flows.commit import GROUP, Commit
 from tests.examples import BUCKET, START, pipeline
-from tests.fakes.destination import FakeTable
+from tests.fakes.destination import FakeTable, Formers
 from tests.flows.world import LEASE, Crash, World, notification
 
 CSV = b"id,name\n1,a\n2,b\n3,c\n"
@@ -29,10 +29,10 @@ class WatchedTable(FakeTable):
     before: list[TidegateError] = field(default_factory=list)
     after: list[TidegateError] = field(default_factory=list)
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> str | None:
+    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Formers | None = None) -> str | None:
         if self.before:
             raise self.before.pop()
-        snapshot = super().commit(out, tasks)
+        snapshot = super().commit(out, tasks, formers)
         self.sizes.append(len(tasks))
         if self.after:
             raise self.after.pop()

@@ -1,5 +1,6 @@
 """One task to staged files: what keeps it, what ends it, and what is never lost."""
 
+import gzip
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.jobs import DynamoJobs
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.ledger import State
+from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import LeaseLost, SourceUnavailable
 from tests.examples import BUCKET, START, grant, pipeline
@@ -241,3 +244,43 @@ def test_losing_the_lease_is_no_reason_to_try_again() -> None:
     world.reading = Reading(world, takes_ten_minutes(world, "in/a.csv"))
     world.load.task(*hint)  # raises nothing
     assert sum(world.loaded().values()) == 3
+
+
+def test_an_object_with_too_many_bad_rows_is_set_aside_and_its_bad_rows_are_shown() -> None:
+    world = World()
+    parser = {"type": "csv", "max_bad_rows": 1}
+    world.pipelines.put(pipeline(parser=parser))
+    world.put("in/bad.csv", b"id,name\n1,a\n2\n3,c\n4\n")
+    world.put("in/good.csv", b"id,name\n1,a\n2\n")
+    world.run()
+    entry = world.ledger.stored["flights", "in/bad.csv"]
+    assert (entry.state, entry.reason, entry.rows, entry.rejects) == (State.FAILED, Reason.TOO_MANY_BAD_ROWS, 0, 2)
+    assert "line 3: 1 field, 2 expected" in str(entry.error)
+    assert world.loaded() == {"in/good.csv": 1}
+    assert world.set_aside() == {"in/bad.csv": 2, "in/good.csv": 1}
+
+
+def test_the_bad_rows_of_an_object_that_breaks_later_are_not_kept() -> None:
+    world = World()
+    packed = gzip.compress(b"id,name\n1\n" + b"2,b\n" * 500_000)
+    world.put("in/a.csv.gz", packed[:-20])
+    world.run()
+    entry = world.ledger.stored["flights", "in/a.csv.gz"]
+    assert (entry.reason, entry.rows, entry.rejects) == (Reason.BROKEN, 0, 0)
+    assert world.set_aside() == {}
+
+
+def test_a_filter_that_does_not_fit_an_object_sets_that_object_aside() -> None:
+    world = World()
+    document = pipeline().document() | {"filters": [{"type": "drop_columns", "columns": [{"name": "secret"}]}]}
+    world.pipelines.put(Pipeline.parse(document, where="test"))
+    world.put("in/a.csv", b"id,scret\n1,a\n")
+    world.run()
+    entry = world.ledger.stored["flights", "in/a.csv"]
+    assert (entry.state, entry.reason) == (State.FAILED, Reason.MISCONFIGURED)
+    assert "secret" in str(entry.error)
+    world.put("in/b.csv", b"id,secret\n1,a\n")
+    world.run()
+    assert world.state("in/b.csv") == "committed"
+    assert world.table.rows[0].keys() >= {"id", "scret"}
+    assert "secret" not in world.table.rows[0]

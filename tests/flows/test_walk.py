@@ -15,7 +15,7 @@ from chalicelib.errors import BadMessage
 from tests.examples import BUCKET, pipeline
 from tests.flows.world import Crash, Faults, World
 
-CSV = b"id,name\n1,a\n2,b\n3,c\n"
+CSV = b"id,name\n1,a\n2,b\ntoo,many,fields\n3,c\n"
 
 
 def settled(world: World) -> None:
@@ -24,6 +24,8 @@ def settled(world: World) -> None:
         assert entry.state in (State.COMMITTED, State.REFUSED, State.FAILED), entry
     committed = {e.key: e.rows for e in world.ledger.stored.values() if e.state is State.COMMITTED}
     assert world.loaded() == Counter({key: rows for key, rows in committed.items() if rows})
+    rejects = {e.key: e.rejects for e in world.ledger.stored.values() if e.state is State.COMMITTED}
+    assert world.set_aside() == Counter({key: count for key, count in rejects.items() if count})
     assert all(task.is_over for task in world.jobs.stored.values())
     assert all(job.unfinished == 0 and job.staging == 0 for job in world.jobs.jobs.values())
 
@@ -212,8 +214,8 @@ def test_a_bad_row_costs_that_row_only() -> None:
     world.run()
     entry = world.ledger.stored["flights", "in/a.csv"]
     assert (entry.rows, entry.rejects) == (2, 1)
-    ((key, line, _, text),) = world.rejects.lines
-    assert (key, line, text) == ("in/a.csv", 3, "2,b,too,many")
+    (reject,) = world.table.rejects
+    assert (reject["_key"], reject["line"], reject["text"]) == ("in/a.csv", 3, "2,b,too,many")
 
 
 def test_a_refusing_role_costs_the_connection_only_and_nothing_is_lost() -> None:

@@ -18,7 +18,7 @@ from chalicelib.flows.revalidate import Revalidate
 from chalicelib.flows.sweep import Sweeping
 from tests.examples import BUCKET, START, grant, pipeline
 from tests.fakes.buckets import FakeBuckets
-from tests.fakes.destination import FakeRejects, FakeTable
+from tests.fakes.destination import FakeTable
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines
 from tests.fakes.sweeps import FakeCursors, FakeHealth, FakeSweeps
@@ -77,7 +77,6 @@ class World:
     buckets: FakeBuckets = field(default_factory=FakeBuckets)
     queue: FakeQueue = field(default_factory=FakeQueue)
     table: FakeTable = field(default_factory=FakeTable)
-    rejects: FakeRejects = field(default_factory=FakeRejects)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     health: FakeHealth = field(default_factory=FakeHealth)
     cursors: FakeCursors = field(default_factory=FakeCursors)
@@ -123,7 +122,7 @@ class World:
             jobs=wrap(self.jobs),
             queue=wrap(self.queue),
             stage=wrap(self.table),
-            rejects=self.rejects,
+            secret=lambda name: name.encode(),
             metrics=self.metrics,
             now=self.clock,
             lease=LEASE,
@@ -249,6 +248,10 @@ class World:
     def loaded(self) -> Counter[str]:
         """How many rows of each object are in the table."""
         return Counter(row["_key"] for row in self.table.rows)
+
+    def set_aside(self) -> Counter[str]:
+        """How many rows of each object are in the rejects table."""
+        return Counter(row["_key"] for row in self.table.rejects)
 
     def state(self, key: str, name: str = "flights") -> str:
         return str(self.ledger.stored[name, key].state)

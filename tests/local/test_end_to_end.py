@@ -207,3 +207,43 @@ def test_uploads_without_notifications_then_a_sweep_then_late_notifications_are_
     assert deployment.loaded("swept") == dict.fromkeys(keys, 3)
     cursor = DynamoCursors(deployment.stack.account.client("dynamodb"), f"{deployment.stack.name}-pipelines")
     assert cursor.get("swept").last_path == max(keys)
+
+
+def test_bad_rows_are_shown_and_replaced_after_the_pipeline_is_mended(deployment: Deployment, tmp_path: Path) -> None:
+    document = {
+        "name": "mended",
+        "connection": "acme",
+        "in": {
+            "bucket": deployment.customer.bucket,
+            "path_prefix": "mended/",
+            "parser": {"type": "csv", "skip_header_lines": 1, "columns": [{"name": "id", "type": "long"}]},
+        },
+        "filters": [{"type": "add_columns", "columns": [{"name": "kind", "type": "string", "default": "test"}]}],
+        "out": {"type": "iceberg", "database": "travel", "table": "mended"},
+    }
+    parser = document["in"]["parser"]  # type: ignore[index]
+    keys = ["mended/a.csv", "mended/b.csv"]
+    file = tmp_path / "mended.json"
+    with deployment.runtime():
+        file.write_text(json.dumps(document))
+        deployment.command("apply", str(file))
+        for key in keys:
+            deployment.customer.put(key, b"id\n1\ntwo\n3\n")
+        assert soon(lambda: deployment.committed("mended", keys), seconds=60)
+        shown = deployment.tidegate("rejects", "mended")
+        assert [(row["_key"], row["line"], row["byte_offset"], row["text"]) for row in shown] == [
+            (key, 3, 5, "two") for key in keys
+        ]
+        assert "id: 'two' is not a long" in deployment.command("rejects", "mended")
+        parser["columns"] = [{"name": "number", "type": "string"}]
+        file.write_text(json.dumps(document))
+        deployment.command("apply", str(file))
+        assert "2 objects would be loaded again" in deployment.command("replay", "mended", "--rejected", "--dry-run")
+        (replayed,) = deployment.tidegate("replay", "mended", "--rejected")
+        assert (replayed["objects"], replayed["rows"], replayed["rejects"]) == (2, 4, 2)
+        (job,) = replayed["jobs"]
+        assert soon(lambda: deployment.tidegate("job", job)[0]["state"] == "done", seconds=60)
+    assert deployment.loaded("mended") == dict.fromkeys(keys, 3)
+    rows = deployment.tidegate("rows", "travel.mended")
+    assert Counter((row["number"], row["kind"]) for row in rows) == {(n, "test"): 2 for n in ("1", "two", "3")}
+    assert deployment.tidegate("rejects", "mended") == []

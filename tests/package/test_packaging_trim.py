@@ -16,6 +16,7 @@ from scripts.package.vendor import roots
         "pyarrow/libarrow_s3.so.2600",
         "pyarrow/_s3fs.cpython-313-x86_64-linux-gnu.so",
         "pyarrow/_parquet.cpython-313-x86_64-linux-gnu.so",
+        "pyarrow/_orc.cpython-313-x86_64-linux-gnu.so",
         "pyarrow/flight.py",
         "pyiceberg/io/pyarrow.py",
         "zstandard/backend_c.cpython-313-x86_64-linux-gnu.so",

@@ -13,17 +13,33 @@ from chalicelib.records.lookahead import Lookahead
 from tests.records.reading import Trickle, csv
 
 RFC = Dialect.of(csv())
-DIALECTS = [RFC, Dialect.of(csv(quote=None)), Dialect.of(csv(escape="\\")), Dialect.of(csv(delimiter=";", quote="'"))]
+STRAY = "ACCEPT_STRAY_QUOTES_ASSUMING_NO_DELIMITERS_IN_FIELDS"
+DIALECTS = [
+    Dialect.of(csv(**settings))
+    for settings in (
+        {},
+        {"quote": None},
+        {"escape": "\\"},
+        {"delimiter": ";", "quote": "'"},
+        {"delimiter": ",;"},
+        {"comment_line_marker": ";"},
+        {"quotes_in_quoted_fields": STRAY},
+        {"line_delimiter_recognized": "CR"},
+        {"line_delimiter_recognized": "CRLF", "escape": "\\"},
+    )
+]
 messy = st.text(alphabet="a,;\"'\\\r\n", max_size=60).map(str.encode)
 
 
 def cut(data: bytes, dialect: Dialect, *, size: int = 1 << 20, step: int = 1 << 20) -> list[Block]:
-    return list(blocks(Lookahead(Trickle(data, step)), dialect.boundary, size=size))
+    body = Lookahead(Trickle(data, step))
+    ends, terminator = dialect.line_ends, dialect.terminator
+    return list(blocks(body, dialect.boundary, size=size, ends=ends, terminator=terminator))
 
 
 def records(found: list[Block], dialect: Dialect) -> list[tuple[int, bytes]]:
-    tail = [(block.line + line_ends(block.data), block.tail.rstrip(b"\r\n")) for block in found if block.tail]
-    return [record for block in found for record in dialect.records(block.data, block.line)] + tail
+    tail = [(block.line + dialect.line_ends(block.data), block.tail.rstrip(b"\r\n")) for block in found if block.tail]
+    return [(line, raw) for block in found for line, _, raw in dialect.records(block.data, block.line)] + tail
 
 
 @given(data=messy, dialect=st.sampled_from(DIALECTS), size=st.integers(1, 20), step=st.integers(1, 20))
@@ -37,7 +53,8 @@ def test_the_records_do_not_depend_on_where_the_stream_is_cut(data, dialect, siz
 def test_blocks_put_together_are_the_stream(data, dialect, size):
     found = cut(data, dialect, size=size)
     whole = b"".join(block.data + block.tail for block in found)
-    assert whole.rstrip(b"\n") == data.rstrip(b"\n")
+    assert whole.removesuffix(dialect.terminator) == data.removesuffix(dialect.terminator)
+    assert [block.offset for block in found] == [sum(len(b.data) for b in found[:n]) for n in range(len(found))]
 
 
 @given(text=st.text(alphabet='a,"\n', max_size=40))

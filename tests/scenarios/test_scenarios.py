@@ -58,9 +58,11 @@ def test_objects_become_the_rows_that_are_expected(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_rows_are_set_aside_with_their_line_and_reason(name: str) -> None:
     expected = lines(HERE / name / "rejects.jsonl")
-    found = sorted(ran(HERE / name).rejects.lines, key=lambda line: (line[0], line[1] or 0))
-    assert [(key, line, text) for key, line, _, text in found] == [(e["key"], e["line"], e["text"]) for e in expected]
-    assert all(e["reason"] in reason for e, (_, _, reason, _) in zip(expected, found, strict=True))
+    found = sorted(ran(HERE / name).table.rejects, key=lambda row: (row["_key"], row["record"]))
+    assert [(row["_key"], row["line"], row["text"]) for row in found] == [
+        (e["key"], e["line"], e["text"]) for e in expected
+    ]
+    assert all(e["reason"] in row["reason"] for e, row in zip(expected, found, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,7 +73,7 @@ def test_every_object_ended(name: str) -> None:
     assert {entry.state for entry in world.ledger.stored.values()} <= {"committed", "refused"}
     rows = Counter(row["_key"] for row in world.table.rows)
     assert rows == Counter({key: entry.rows for (_, key), entry in world.ledger.stored.items() if entry.rows})
-    rejects = Counter(line[0] for line in world.rejects.lines)
+    rejects = Counter(row["_key"] for row in world.table.rejects)
     assert rejects == Counter({key: entry.rejects for (_, key), entry in world.ledger.stored.items() if entry.rejects})
 
 

@@ -1,43 +1,52 @@
 """Delimited text: its header and its types. The rows themselves are read in records.delimited."""
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
+from typing import NamedTuple
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.config.formats import Csv
+from chalicelib.config.parsers.csv import REST, Csv
 from chalicelib.errors import ParseError
 from chalicelib.records.ahead import in_order
-from chalicelib.records.blocks import BLOCK, Block, blocks, line_ends
-from chalicelib.records.charset import utf8
-from chalicelib.records.delimited import Reading, decoded_texts
+from chalicelib.records.blocks import BLOCK, Block, blocks
+from chalicelib.records.by_arrow import decoded
+from chalicelib.records.charset import mark_of, utf8
+from chalicelib.records.delimited import Reading
 from chalicelib.records.dialect import Dialect
 from chalicelib.records.guess import guess
-from chalicelib.records.lookahead import MAX_RECORD, Lookahead, too_long
+from chalicelib.records.header import by_name, distinct
+from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.merging import started
 from chalicelib.records.pages import Page, Readable
-from chalicelib.records.values import looks_zoned
 
-_SAMPLE = 1 << 16  # bytes of the first block that show whether timestamps carry a zone
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r(?!\Z)|\n)")
+_WINDOW = 1 << 16  # bytes in which a header is first looked for
+_REMEDY = "Check charset and skip_header_lines, or declare columns"
+
+
+class _Start(NamedTuple):
+    """The object's fields, and where its rows begin."""
+
+    names: tuple[str, ...]
+    line: int
+    offset: int
 
 
 class CsvRows:
     """The rows of one delimited object (records.pages.Rows).
 
-    Without declared columns, names come from the header: spaces around a name are removed, an empty name becomes
-    c0, c1, … by its position, and a name that stood there before gets _2, _3, …; `skip_header_lines: 0` names all
-    of them c0, c1, …
+    Without declared columns, names come from the header (see records.header); `skip_header_lines: 0` names all of
+    them c0, c1, …
     """
 
     def __init__(self, body: Readable, parser: Csv, *, block: int = BLOCK) -> None:
         self._parser = parser
         self._dialect = Dialect.of(parser)
-        self._body = Lookahead(utf8(body, parser.charset))
+        stream = utf8(body, parser.charset, replace=parser.charset_errors == "replace")
+        self._transcoded = stream is not body
+        self._body = Lookahead(stream)
         self._block = block
+        self._window = min(block, _WINDOW)
 
     def infer(self) -> tuple[Column, ...]:
         """The declared columns, or the header's names with the types that the first block's values fit.
@@ -49,115 +58,109 @@ class CsvRows:
         if self._first is None:
             return ()
         reading = self._reading(())
-        table = reading.texts(self._first.data)
-        columns = {name: decoded_texts(table[name].combine_chunks(), name)[0] for name in self._names}
+        texts = reading.texts(self._first).columns
+        values, broken = {}, set()
+        for name, raw in texts.items():
+            values[name], bad = decoded(raw, name)
+            broken |= {name} if bad else set()  # what is no text is a value all the same
         if self._first.last:
-            present = {name: reading.without_nulls(texts, ColumnType.STRING) for name, texts in columns.items()}
-            columns = {name: columns[name] for name, texts in present.items() if texts.null_count < len(texts)}
-        return tuple(guess(name, reading.without_nulls(texts, ColumnType.JSON)) for name, texts in columns.items())
+            present = {name: reading.without_nulls(column, ColumnType.STRING) for name, column in values.items()}
+            values = {n: values[n] for n, column in present.items() if n in broken or column.null_count < len(column)}
+        found = tuple(guess(name, reading.without_nulls(column, ColumnType.JSON)) for name, column in values.items())
+        captures = self._parser.allow_extra_columns == "capture" and found
+        return (*found, Column(name=REST, type=ColumnType.JSON)) if captures else found
+
+    def head(self, columns: tuple[Column, ...]) -> Page:
+        """See records.pages.Rows."""
+        reading = self._reading(columns)
+        return next(reading.pages(self._first) if self._first else iter(()), reading.empty)
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
-        if self._first is None:
+        first = self._first
+        if first is None:
             return
-        reading = self._reading(columns)
-        if self._first.last:
-            pages = iter([reading.page(self._first)])
-        else:
-            pages = in_order(reading.page, chain([self._first], self._blocks))
-        yield from (page for page in pages if page.batch.num_rows or page.rejects)
+        reading = self._reading(columns).with_zones(first)
+        if first.last:
+            yield from reading.pages(first)
+            return
+        for pages in in_order(lambda block: started(reading.pages(block)), chain([first], self._blocks)):
+            yield from pages
 
     def _reading(self, columns: tuple[Column, ...]) -> Reading:
-        nulls = None if self._parser.null_string is None else self._parser.null_strings
-        reading = Reading(self._dialect, nulls, self._names, columns, frozenset())
-        moments = [c for c in columns if c.type is ColumnType.TIMESTAMP and c.format is None and c.name in self._names]
-        return replace(reading, zoned=self._zoned(reading, moments)) if moments else reading
-
-    def _zoned(self, reading: Reading, moments: Sequence[Column]) -> frozenset[str]:
-        """Those of the timestamp columns whose first value has a zone."""
-        data = self._first.data if self._first else b""
-        table = reading.texts(data[: self._dialect.boundary(data[:_SAMPLE]) or len(data)])
-        firsts = {column.name: table[column.name].combine_chunks().drop_null()[:1].to_pylist() for column in moments}
-        return frozenset(name for name, first in firsts.items() if first and looks_zoned(first[0].decode("latin-1")))
+        parser = self._parser
+        return Reading(
+            self._dialect,
+            None if parser.null_string is None else parser.null_strings,
+            self._names,
+            tuple(parser.told(column) for column in columns),
+            optional=parser.allow_optional_columns,
+            extra=parser.allow_extra_columns,
+            quoted_limit=parser.max_quoted_size_limit,
+            replaces=parser.charset_errors == "replace",
+            transcoded=self._transcoded,
+            piece=max(1, self._block // 16),
+        )
 
     @cached_property
-    def _start(self) -> tuple[tuple[str, ...], int]:
-        """The names of this object's fields, and the line on which its rows begin. Reads up to there."""
-        self._body.skip_bom()
-        declared, header_lines = self._parser.columns, self._parser.header_lines
-        has_header = declared is None and header_lines > 0
-        line = 1 + sum(self._skip_line() for _ in range(header_lines - has_header))
-        if declared is not None:
-            return tuple(column.name for column in declared), line
-        record = self._up_to(self._dialect.first)
-        fields = self._fields(record)
-        if not has_header:
-            return _names([""] * len(fields)), line
-        self._body.drop(len(record))
-        return _names(fields), line + line_ends(record)
+    def _start(self) -> _Start:
+        """Reads up to the rows."""
+        offset = self._body.skip_bom()
+        parser = self._parser
+        has_header = parser.header_lines > 0 and (parser.columns is None or parser.columns_by == "name")
+        line = 1
+        for _ in range(parser.header_lines - has_header):
+            skipped = self._body.up_to(self._dialect.first_line, self._window)
+            self._body.drop(len(skipped))
+            line, offset = line + bool(skipped), offset + len(skipped)
+        if parser.columns is not None and not has_header:
+            return _Start(tuple(column.name for column in parser.fields), line, offset)
+        record = self._body.up_to(self._dialect.first, self._window)
+        header = self._header(record)
+        if has_header:
+            self._body.drop(len(record))
+            line, offset = line + self._dialect.line_ends(record), offset + len(record)
+        return _Start(self._named(header if has_header else [""] * len(header)), line, offset)
+
+    def _named(self, header: list[str]) -> tuple[str, ...]:
+        parser = self._parser
+        if parser.columns is None or not header:
+            return distinct(header, taken={REST} if parser.allow_extra_columns == "capture" else ())
+        return by_name(distinct(header), parser.fields, optional=parser.allow_optional_columns)
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return self._start[0]
+        return self._start.names
 
     @cached_property
     def _blocks(self) -> Iterator[Block]:
-        return blocks(self._body, self._dialect.boundary, line=self._start[1], size=self._block)
+        dialect, start = self._dialect, self._start
+        return blocks(
+            self._body,
+            dialect.boundary,
+            line=start.line,
+            offset=start.offset,
+            size=self._block,
+            ends=dialect.line_ends,
+            terminator=dialect.terminator,
+        )
 
     @cached_property
     def _first(self) -> Block | None:
         return next(self._blocks, None) if self._names else None
 
-    def _skip_line(self) -> int:
-        """Drop one physical line, whatever is on it; 1 if there was one."""
-        line = self._up_to(_first_line)
-        self._body.drop(len(line))
-        return 1 if line else 0
-
-    def _up_to(self, find: Callable[[bytes], bytes | None]) -> bytes:
-        """What `find` finds at the start of the stream; all of the stream if it finds nothing."""
-        size = min(self._block, _SAMPLE)
-        while size <= MAX_RECORD:
-            head = self._body.peek(size)
-            found = find(head)
-            if found is not None:
-                return found
-            if len(head) < size:
-                return head
-            size = len(head) * 2
-        raise too_long(MAX_RECORD)
-
-    def _fields(self, record: bytes) -> list[str]:
-        """The header's fields; none if there is no header."""
+    def _header(self, lines: bytes) -> list[str]:
+        """The fields of the first record in these lines; none if there is none."""
         try:
-            text = self._dialect.without_escapes(record).decode().strip("\r\n")
-            delimiter, quote = self._parser.delimiter, self._parser.quote
-            if quote is None:
-                return text.split(delimiter) if text else []
-            return next(
-                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True), []
-            )
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ParseError(
-                f"the header cannot be read: {error}", remedy="Check charset and skip_header_lines, or declare columns"
-            ) from None
-
-
-def _first_line(head: bytes) -> bytes | None:
-    """The first physical line with its end; a CR at the very end may be half of a CRLF."""
-    match = _LINE.match(head)
-    return match[0] if match else None
-
-
-def _names(fields: Sequence[str]) -> tuple[str, ...]:
-    """One name a field, all different; see CsvRows."""
-    names: list[str] = []
-    taken = {field.strip() for field in fields}
-    for position, field in enumerate(fields):
-        name = wanted = field.strip() or f"c{position}"
-        number = 1
-        while name in names or (number > 1 and name in taken):
-            number += 1
-            name = f"{wanted}_{number}"
-        names.append(name)
-    return tuple(names)
+            if self._parser.charset_errors == "replace":
+                lines = lines.decode(errors="replace").encode()
+            whole = lines + self._dialect.terminator
+            record = next(self._dialect.records(whole, 1), None)
+            rest = whole[self._dialect.boundary(whole) :].strip(b"\r\n")
+            if rest:
+                raise ValueError("a quote is never closed")  # noqa: TRY301
+            return [field.text.decode() for field in self._dialect.fields(record.raw)] if record else []
+        except ValueError as error:
+            mark = mark_of(lines)
+            remedy = f"It begins with the byte order mark of {mark}: set charset: {mark}" if mark else _REMEDY
+            raise ParseError(f"the header cannot be read: {error}", remedy=remedy) from None

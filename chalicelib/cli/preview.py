@@ -1,0 +1,84 @@
+"""`preview`: the rows that a document would load, without loading them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chalicelib import wiring
+from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.cli.samples import looks
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.flows.preview import ROWS, Preview, placeholders, preview_of
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--rows", default=ROWS, show_default=True, type=click.IntRange(1, 10_000), help="Rows to show.")
+@click.option("--key", help="Of this object; else of the first ones that FILE selects.")
+@click.option("--connection", help="The connection to read over, if FILE names none.")
+@click.option("--sample", "samples", multiple=True, type=FILE, help="Read this file, not the bucket; may be repeated.")
+@json_option
+def preview(
+    file: Path, rows: int, key: str | None, connection: str | None, samples: tuple[Path, ...], as_json: bool
+) -> None:
+    """The first rows that the document FILE would load, and the bad ones among them. Nothing is written."""
+    document = read_document(file) | ({"connection": connection} if connection else {})
+    pipeline = Pipeline.parse(placeholders(document), where=str(file))
+    if samples:
+        found = preview_of(looks(samples, pipeline), rows=rows)
+    else:
+        found = wiring.previewing().preview(pipeline, rows=rows, key=key)
+    if as_json:
+        show_one(_plain(found), as_json=True)
+    else:
+        _show(found)
+
+
+def _show(found: Preview) -> None:
+    click.echo("\n".join(f"From {name}" for name in found.sampled))
+    click.echo(
+        ", ".join(f"{column['name']}: {column['type']}" for column in map(_column, found.columns)) or "No columns."
+    )
+    names = [column.name for column in found.columns]
+    show_rows([{name: row.get(name) for name in names} for row in found.rows], as_json=False, empty="No rows.")
+    if found.rejects:
+        click.echo("Bad rows, which would be set aside:")
+        show_rows([_bad(found, index) for index in range(len(found.rejects))], as_json=False)
+    for finding in found.findings:
+        click.echo(f"Reading ended here: {finding}")
+
+
+def _column(column: Any) -> dict[str, Any]:
+    document: dict[str, Any] = column.document()
+    if "precision" in document:
+        document["type"] = f"decimal({document.pop('precision')},{document.pop('scale', 0)})"
+    return document
+
+
+def _bad(found: Preview, index: int) -> dict[str, Any]:
+    bad = found.rejects[index]
+    place = {"object": bad.name} if len(found.sampled) > 1 else {}
+    place |= {"entry": bad.entry} if bad.entry else {}
+    reject = bad.reject
+    return place | {"record": reject.record, "line": reject.line, "reason": reject.reason, "text": reject.text}
+
+
+def _plain(found: Preview) -> dict[str, Any]:
+    rejects = [
+        {"object": b.name, "entry": b.entry, "record": b.reject.record, "line": b.reject.line}
+        | {"offset": b.reject.offset, "reason": b.reject.reason, "text": b.reject.text}
+        for b in found.rejects
+    ]
+    return {
+        "columns": [_column(column) for column in found.columns],
+        "rows": found.rows,
+        "rejects": rejects,
+        "findings": found.findings,
+        "sampled": found.sampled,
+    }
+
+
+COMMANDS = (preview,)

@@ -1,0 +1,1 @@
+"""Parsers: how the bytes are laid out, one format a file."""

@@ -1,0 +1,1 @@
+"""Arrow arrays of any type as the columns that tables have: types, casts, JSON texts, pages."""

@@ -1,0 +1,1 @@
+"""Filters: from pages to pages, each a function of columns and rows."""

@@ -1,0 +1,154 @@
+"""Text whose columns lie at fixed places of each line."""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chalicelib.config.columns import Column, ColumnType
+from chalicelib.config.parsers.fixed_width import FixedWidth
+from chalicelib.records.ahead import in_order
+from chalicelib.records.blocks import BLOCK, Block, blocks
+from chalicelib.records.by_arrow import decoded
+from chalicelib.records.charset import utf8
+from chalicelib.records.dialect import Dialect
+from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.merging import merged, started
+from chalicelib.records.pages import Page, Readable, Reject
+from chalicelib.records.schema import arrow_schema, arrow_type
+from chalicelib.records.values import typed
+
+_WINDOW = 1 << 16  # bytes in which the end of a header line is first looked for
+_BLANKS = " \t"
+
+
+class FixedWidthRows:
+    """The rows of one object of fixed-width lines (records.pages.Rows)."""
+
+    def __init__(self, body: Readable, parser: FixedWidth, *, block: int = BLOCK) -> None:
+        self._parser = parser
+        stream = utf8(body, parser.charset, replace=parser.charset_errors == "replace")
+        self._transcoded = stream is not body
+        self._body = Lookahead(stream)
+        self._block = block
+        marker = parser.comment_line_marker
+        self._lines = Dialect(b"", None, None, comment=marker.encode() if marker else None)
+
+    def infer(self) -> tuple[Column, ...]:
+        """The declared columns."""
+        return self._parser.columns
+
+    def head(self, columns: tuple[Column, ...]) -> Page:
+        """See records.pages.Rows."""
+        wanted = self._told(columns)
+        return next(self._block_pages(self._first or Block(b"", 1), wanted), self._page(Block(b"", 1), wanted))
+
+    def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
+        """See records.pages.Rows."""
+        if self._first is None:
+            return
+        wanted = self._told(columns)
+        if self._first.last:
+            yield from self._block_pages(self._first, wanted)
+            return
+        items = chain([self._first], self._blocks)
+        for pages in in_order(lambda block: started(self._block_pages(block, wanted)), items):
+            yield from pages
+
+    def _told(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        return tuple(self._parser.told(column) for column in columns)
+
+    @cached_property
+    def _blocks(self) -> Iterator[Block]:
+        line, offset = 1, self._body.skip_bom()
+        for _ in range(self._parser.skip_header_lines):
+            skipped = self._body.up_to(self._lines.first_line, min(self._block, _WINDOW))
+            self._body.drop(len(skipped))
+            line, offset = line + bool(skipped), offset + len(skipped)
+        return blocks(self._body, self._lines.boundary, line=line, offset=offset, size=self._block)
+
+    @cached_property
+    def _first(self) -> Block | None:
+        return next(self._blocks, None)
+
+    def _block_pages(self, block: Block, columns: tuple[Column, ...]) -> Iterator[Page]:
+        body = Lookahead(io.BytesIO(block.data))
+        size = max(1, self._block // 8)  # small pieces bound the rejects that live at the same time
+        pieces = blocks(body, self._lines.boundary, line=block.line, offset=block.offset, size=size)
+        return merged(self._page(piece, columns) for piece in pieces)
+
+    def _page(self, block: Block, columns: tuple[Column, ...]) -> Page:
+        texts, broken = self._texts(block.data)
+        misfits: dict[int, list[str]] = defaultdict(list)
+        self._measure(texts, misfits)
+        arrays = [self._column(texts, column, misfits) for column in columns]
+        for row, why in broken.items():
+            misfits[row] = [why]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+        if misfits:
+            batch = batch.filter(pa.array([row not in misfits for row in range(len(texts))]))
+        return Page(batch, self._rejects(block, misfits))
+
+    def _texts(self, data: bytes) -> tuple[pa.StringArray, dict[int, str]]:
+        """The lines that are records; where one is no text, NULL and why."""
+        if self._parser.charset_errors == "replace":
+            data = data.decode(errors="replace").encode()
+        lines = [line for line in data.splitlines() if line]
+        if self._lines.comment is not None and self._lines.comment in data:
+            lines = [line for line in lines if not line.startswith(self._lines.comment)]
+        return decoded(pa.array(lines, pa.binary()), "the line")
+
+    def _measure(self, texts: pa.StringArray, misfits: dict[int, list[str]]) -> None:
+        """Note the lines that are too short, or too long by more than blanks."""
+        starts, stops = zip(*self._parser.places.values(), strict=True)
+        lengths = pc.utf8_length(texts)
+        if not self._parser.allow_optional_columns:
+            for row in _where(pc.less_equal(lengths, max(starts))):
+                misfits[row].append(f"{_characters(lengths[row].as_py())}, at least {max(starts) + 1} expected")
+        rest = pc.utf8_rtrim(pc.utf8_slice_codeunits(texts, max(stops)), _BLANKS)
+        for row in _where(pc.greater(pc.utf8_length(rest), 0)):
+            misfits[row].append(f"{_characters(pc.utf8_length(rest[row]).as_py())} beyond the last column")
+
+    def _column(self, texts: pa.StringArray, column: Column, misfits: dict[int, list[str]]) -> pa.Array:
+        place = self._parser.places.get(column.name)
+        if place is None:
+            return pa.nulls(len(texts), arrow_type(column))
+        values = pc.utf8_slice_codeunits(texts, *place)
+        if self._parser.trim:
+            values = pc.utf8_trim(values, _BLANKS)
+        nulls = self._parser.null_strings
+        if column.type is not ColumnType.STRING:
+            nulls = (*nulls, "")
+        absent = pc.less_equal(pc.utf8_length(texts), place[0])
+        absent = pc.or_kleene(absent, pc.is_in(values, pa.array(nulls, pa.string())))
+        result = typed(pc.if_else(absent, pa.scalar(None, pa.string()), values), column)
+        for row, why in result.bad.items():
+            misfits[row].append(why)
+        return result.array
+
+    def _rejects(self, block: Block, misfits: dict[int, list[str]]) -> tuple[Reject, ...]:
+        if not misfits:
+            return ()
+        return tuple(
+            Reject.of(
+                number,
+                "; ".join(misfits[number]),
+                record.raw,
+                line=record.line,
+                offset=None if self._transcoded else record.offset,
+            )
+            for number, record in enumerate(self._lines.records(block.data, block.line, block.offset))
+            if number in misfits
+        )
+
+
+def _characters(count: int) -> str:
+    return f"{count} character{'' if count == 1 else 's'}"
+
+
+def _where(mask: pa.BooleanArray) -> list[int]:
+    return list(pc.indices_nonzero(mask).to_pylist())

@@ -1,0 +1,1 @@
+"""JSON text: where its values begin and end, and how they become columns."""

@@ -1,0 +1,180 @@
+"""Batches of JSON text to pages: by Arrow at once, or record by record (records.pages)."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import re2
+
+from chalicelib.config.columns import Column
+from chalicelib.config.parsers.json import Json
+from chalicelib.records.jsontext.batches import Batch
+from chalicelib.records.jsontext.convert import Records
+from chalicelib.records.jsontext.fast import Fast
+from chalicelib.records.jsontext.nested import INEXACT
+from chalicelib.records.jsontext.pointer import Path, at, path
+from chalicelib.records.jsontext.split import NO_OBJECT, Piece
+from chalicelib.records.merging import without_columns
+from chalicelib.records.pages import Page, Reject
+from chalicelib.records.schema import arrow_schema
+
+_PIECE = 1 << 16  # bytes whose objects live at the same time: half as much CPU as with whole batches
+_INEXACT_RECORD = re.compile(INEXACT)
+_INEXACT_BATCH = re2.compile(INEXACT)
+
+Parsed = tuple[dict[str, Any] | None, str]  # the record, or why there is none
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What every batch of one object is read with."""
+
+    parser: Json
+    columns: tuple[Column, ...]
+    strict: bool = False  # a key that is no column rejects its row
+    rewritten: bool = False  # the bytes are not those of the object: offsets mean nothing
+
+    def page(self, batch: Batch) -> Page:
+        """The batch's rows, and its rejects."""
+        rows = self._fast(batch.data) if batch.known is None else None
+        if rows is not None:
+            return Page(rows, ())
+        pieces = batch.pieces(self.parser)
+        sound = [batch.data[piece.start : piece.end] for piece in pieces if piece.why is None]
+        bad = {index: piece.why for index, piece in enumerate(pieces) if piece.why is not None}
+        text = b"\n".join(sound)
+        if sound and len(text) + 1 != len(batch.data):  # not the very text that Arrow has just refused
+            rows = self._fast(text)
+        if rows is None:
+            indices = [index for index in range(len(pieces)) if index not in bad]
+            rows = self._one_by_one(sound, indices, bad)
+        return Page(rows, tuple(self._rejects(batch, pieces, bad)))
+
+    def parsed(self, raw: bytes, *, exact: bool) -> Parsed:
+        """One record; `exact`: so that no number loses a digit."""
+        try:
+            value = _exact(raw) if exact else orjson.loads(raw)
+        except (ValueError, RecursionError) as error:
+            return None, f"no JSON: {error}"
+        record = at(value, self._root)
+        if isinstance(record, dict):
+            return record, ""
+        where = f" at root {self.parser.root}" if self._root else ""
+        return None, f"nothing{where}" if record is None else NO_OBJECT + where
+
+    @cached_property
+    def _root(self) -> Path:
+        return () if self.parser.flatten_json_array else path(self.parser.root or "")
+
+    @cached_property
+    def _paths(self) -> list[Path]:
+        return [path_of(column) for column in self.columns]
+
+    @cached_property
+    def _told(self) -> tuple[Column, ...]:
+        return tuple(self.parser.told(column) for column in self.columns)
+
+    @cached_property
+    def _fast(self) -> Fast:
+        return Fast(self._told, self._paths, self._root, strict=self.strict)
+
+    def _one_by_one(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
+        parts, start, size = [], 0, 0
+        for end, raw in enumerate(raws, 1):
+            size += len(raw)
+            if size >= _PIECE or end == len(raws):
+                parts.append(self._part(raws[start:end], indices[start:end], bad))
+                start, size = end, 0
+        return pa.concat_batches(parts) if parts else _nothing(self.columns)
+
+    def _part(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
+        records, places = Records(), []
+        careful = _INEXACT_BATCH.search(b"\n".join(raws)) is not None
+        for index, raw in zip(indices, raws, strict=True):
+            exact = careful and is_inexact(raw)
+            record, why = self.parsed(raw, exact=exact)
+            if record is None:
+                bad[index] = why
+                continue
+            records.add(raw, record, exact=exact)
+            places.append(index)
+        if self.strict:
+            self._find_unknown(records)
+        arrays = [
+            records.column(column, self._root, steps) for column, steps in zip(self._told, self._paths, strict=True)
+        ]
+        rows = _batch(arrays, self.columns, len(places))
+        for row, whys in records.misfits.items():
+            bad[places[row]] = "; ".join(whys)
+        return rows.filter(pa.array([row not in records.misfits for row in range(len(places))], pa.bool_()))
+
+    def _find_unknown(self, records: Records) -> None:
+        known = set(self._paths)
+        above = {steps[:end] for steps in known for end in range(1, len(steps))}
+        names = {steps[0] for steps in known if len(steps) == 1}
+        for row, record in enumerate(records.values):
+            if not names.issuperset(record):
+                lost = sorted(".".join(steps) for steps in _unknown(record, (), known, above))
+                if lost:
+                    why = f"{', '.join(lost)}: not among the columns; declare it in parser.columns to load it"
+                    records.misfits[row].append(why)
+
+    def _rejects(self, batch: Batch, pieces: list[Piece], bad: dict[int, str]) -> Iterator[Reject]:
+        line, seen = batch.line, 0
+        for index in sorted(bad):
+            start, end, _ = pieces[index]
+            line, seen = line + batch.data.count(b"\n", seen, start), start
+            offset = None if self.rewritten else batch.offset + start
+            yield Reject.of(index, bad[index], batch.data[start:end].rstrip(b" \t\r\n"), line=line, offset=offset)
+
+
+def is_inexact(raw: bytes) -> bool:
+    """True if a fast parser would lose something of this record, or refuse it."""
+    return _INEXACT_RECORD.search(raw) is not None
+
+
+def path_of(column: Column) -> Path:
+    """Where in a record the column's value lies."""
+    if column.element_at is None:
+        return (column.src or column.name,)
+    return ((column.src,) if column.src else ()) + path(column.element_at)
+
+
+def _batch(arrays: list[pa.Array], columns: tuple[Column, ...], rows: int) -> pa.RecordBatch:
+    if not arrays:
+        return without_columns(rows)
+    return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+
+
+def _nothing(columns: tuple[Column, ...]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=arrow_schema(columns))
+
+
+def _unknown(record: dict[str, Any], here: Path, known: set[Path], above: set[Path]) -> Iterator[Path]:
+    """The paths of values that no column takes."""
+    for name, value in record.items():
+        steps = (*here, name)
+        if steps in known:
+            continue
+        if steps not in above or not isinstance(value, dict | None):
+            yield steps
+        elif value is not None:
+            yield from _unknown(value, steps, known, above)
+
+
+def _exact(raw: bytes) -> Any:
+    value = json.loads(raw.decode(), parse_float=_finite)
+    json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text: UnicodeEncodeError
+    return value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{digits} is beyond a double")
+    return value
