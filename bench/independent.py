@@ -1,7 +1,7 @@
 """A second reading of tables, which shares nothing with Tidegate's: what `real_tables.py` compares with.
 
-Delimited text is split here by a state machine of a few lines, and once more by Python's csv module and by DuckDB;
-JSON is read by Python's json. What a text means as a value of a type is said again, by Python's own int, float and
+Delimited text is split here by a state machine of a few lines, and once more by Python's csv module; JSON is read by
+Python's json. What a text means as a value of a type is said again, by Python's own int, float and
 datetime. How a file is laid out (`Layout`) is told by a person who looked at it, never guessed.
 """
 
@@ -17,8 +17,6 @@ from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 from typing import Any
-
-import duckdb
 
 Field = tuple[str, bool]  # the text, and whether it began with a quote
 Record = list[Field]
@@ -145,23 +143,13 @@ def _quoted(text: str, at: int, layout: Layout) -> tuple[str, int]:
 def by_csv_module(data: bytes, layout: Layout) -> list[list[str]]:
     """The same by Python's csv; only for layouts that it knows."""
     text = _text(data, layout)
-    quoting = csv.QUOTE_MINIMAL if layout.quote else csv.QUOTE_NONE
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=layout.delimiter, quotechar=layout.quote or '"', quoting=quoting
+        io.StringIO(text, newline=""),
+        delimiter=layout.delimiter,
+        quotechar=layout.quote or '"',
+        quoting=csv.QUOTE_MINIMAL if layout.quote else csv.QUOTE_NONE,
     )
     return [row for row in reader if row]
-
-
-def by_duckdb(path: str, layout: Layout, width: int) -> list[tuple[str, ...]]:
-    """The rows without the header by DuckDB, every value a text; an empty text where it has NULL."""
-    names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width))
-    quote = layout.quote or ""
-    query = (
-        f"SELECT * FROM read_csv(?, delim=?, quote='{quote}', escape='{quote}', header=?, skip=?, auto_detect=false, "
-        f"columns={{{names}}}, null_padding=false, strict_mode=false, max_line_size=67108864, parallel=false)"
-    )
-    rows = duckdb.execute(query, [path, layout.delimiter, layout.header, layout.skipped]).fetchall()
-    return [tuple("" if value is None else value for value in row) for row in rows]
 
 
 def names(header: Record) -> list[str]:

@@ -77,7 +77,9 @@ def _table(data: bytes, layout: Layout) -> tuple[list[str], list[independent.Rec
     records = independent.records(data, layout)
     if not layout.header:
         return [], records
-    header = records[:1] and [*([("", False)] if layout.unnamed else []), *records[0]]
+    header = [*([("", False)] if layout.unnamed else []), *(records[0] if records else [])]
+    if header and not header[-1][0] and all(len(record) < len(header) for record in records[1:]):
+        header.pop()  # a delimiter too many
     return independent.names(header), records[1:]
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from bench.independent import Layout
-from bench.real_layouts import LAYOUTS
+from bench.real_layouts import LAYOUTS, NO_TABLES
 
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".csv.bz2")
 JSON_ENDINGS = (".json", ".json.gz", ".jsonl", ".geojson")
@@ -41,7 +41,7 @@ def tables(site_packages: Path, only: str = "") -> Iterator[Table]:
         name = f"{package.metadata['Name']} {package.version}"
         for file in sorted(package.files or (), key=str):
             path = str(file)
-            if ".dist-info/" in path or path.startswith("../"):
+            if ".dist-info/" in path or path.startswith("../") or path in NO_TABLES:
                 continue
             if path.endswith((*TEXT_ENDINGS, *JSON_ENDINGS)) and only in f"{name}: {path}":
                 yield Table(name, path, Path(str(package.locate_file(file))).read_bytes())

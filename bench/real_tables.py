@@ -12,6 +12,9 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,7 +30,7 @@ GOOD = ("same", "rejects explained")
 
 
 def judged(table: Table) -> Result:
-    result = Result(table, size=len(table.data))
+    result = Result(replace(table, data=b""), size=len(table.data))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "object"
         file.write_bytes(table.data)
@@ -55,12 +58,13 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--packages-from", type=Path, required=True, help="the site-packages folder that has them")
     options.add_argument("--only", default="", help="files whose package or path contains this")
+    options.add_argument("--jobs", type=int, default=2, help="processes")
     options.add_argument("--markdown", type=Path, help="where the table of results goes")
     asked = options.parse_args()
-    results = []
-    for table in tables(asked.packages_from, asked.only):
-        result = judged(table)
-        results.append(result)
+    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
+        results = list(pool.map(judged, tables(asked.packages_from, asked.only), chunksize=4))
+    for result in results:
+        table = result.table
         if result.verdict not in GOOD:
             why = " | ".join([result.otherwise, *result.why[:SHOWN]])
             print(f"{result.verdict}: {table.path}: {why}", flush=True)

@@ -23,6 +23,8 @@ from chalicelib.records.stream import Setting, open_rows
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BUCKET = "real-tables"
 
+duckdb.execute("SET enable_progress_bar = false")
+
 
 @dataclass
 class Loaded:
@@ -97,7 +99,7 @@ def load(document: dict[str, Any], file: Path, folder: Path) -> Loaded:
     files = [str(folder / staged.path.removeprefix("s3://")) for staged in staging.finish()]
     rows: list[tuple[Any, ...]] = []
     if files:
-        found = duckdb.sql(f"SELECT * FROM read_parquet({files!r})").to_arrow_table()
+        found = duckdb.read_parquet(files).to_arrow_table()
         rows = list(zip(*(column.to_pylist() for column in found.columns), strict=True))
     parser = dict(document["in"]["parser"])
     return Loaded(parser, [column.model_dump(exclude_none=True, mode="json") for column in columns], rows, rejects)

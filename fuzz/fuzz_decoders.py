@@ -13,8 +13,6 @@ import zipfile
 from collections.abc import Callable
 
 import cramjam
-import lz4.frame
-import zstandard
 from pydantic import TypeAdapter
 
 from chalicelib.config.decoders import Decoder
@@ -50,8 +48,8 @@ STREAMS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 1, mtime=0),
     "bzip2": lambda data: bz2.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
-    "zstd": zstandard.ZstdCompressor(1).compress,
-    "lz4": lz4.frame.compress,
+    "zstd": lambda data: bytes(cramjam.zstd.compress(data)),
+    "lz4": lambda data: bytes(cramjam.lz4.compress(data)),
     "snappy": lambda data: bytes(cramjam.snappy.compress(data)),
     "brotli": lambda data: bytes(cramjam.brotli.compress(data, level=1)),
 }

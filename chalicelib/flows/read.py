@@ -137,6 +137,12 @@ class Reader:
     def _write(self, page: Page, columns: tuple[Column, ...], entry: str | None, setting: Setting) -> None:
         ref, run_at = setting.ref, setting.run_at
         batch = with_origin(page.batch, ref, run_at) if self.pipeline.out.origin_columns else page.batch
+        if batch.num_rows and not batch.num_columns:
+            raise PipelineMismatch(
+                "no column is known for its rows, and without origin columns there is nothing to write",
+                where=str(ref),
+                remedy="Declare columns, or leave out.origin_columns on",
+            )
         self.rows.write(batch, columns)
         if page.rejects:
             bad = rejected(page.rejects, ref, pipeline=self.pipeline.name, job=self.job, entry=entry, at=run_at)

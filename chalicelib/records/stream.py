@@ -34,6 +34,9 @@ from chalicelib.records.unbroken import Unbroken
 __all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "described", "open_rows"]
 
 
+MAX_INFERRED = 5000  # columns: a table of more is nobody's wish, but a file that is keyed by ids
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """The rows of an object, or of one entry of an archive."""
@@ -47,6 +50,12 @@ class Entry:
     def infer(self) -> tuple[Column, ...]:
         """The columns as the parser gives them, then those that filters find in the rows (`src` says where)."""
         columns = self.rows.infer()
+        if self.quarantine.layout.columns is None and len(columns) > MAX_INFERRED:
+            raise PipelineMismatch(
+                f"its first rows have {len(columns):,} columns, and more than {MAX_INFERRED:,} are never inferred",
+                remedy="Declare the columns that you want; in JSON, objects that are keyed by ids are one column by "
+                "element_at, or rows by root",
+            )
         if not columns or not finding(self.filters):
             return columns
         with _fitting():

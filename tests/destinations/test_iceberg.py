@@ -1,6 +1,5 @@
 """What Iceberg adds to the promises of all destinations: atomicity, tags, races, lost answers, schemas."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, NoSuchTableError
 from pyiceberg.schema import Schema
 from pyiceberg.types import DecimalType, DoubleType, FloatType, IntegerType, LongType, NestedField, StringType
@@ -19,49 +17,10 @@ from chalicelib.config.columns import Column, ColumnType
 from chalicelib.core.tasks import Task
 from chalicelib.destinations.iceberg import TRIES, IcebergTables
 from chalicelib.errors import AccessDenied, CommitConflict, SchemaConflict, SourceUnavailable, StagedFileMissing
+from tests.destinations.scripted import ScriptedCatalog, fail
 from tests.destinations.staged import AT, ID, NOTE, Place, load, place, restaged, sql_catalog, task
 
 TABLE = ("db", "t")
-
-
-class ScriptedCatalog(SqlCatalog):
-    """A catalogue with things that happen before or after it takes a commit; each happens once."""
-
-    before: list[Callable[[], None]]
-    after: list[Callable[[], None]]
-    commits: int
-
-    def __init__(self, name: str, **properties: str) -> None:
-        super().__init__(name, **properties)
-        self.before, self.after, self.commits = [], [], 0
-
-    def commit_table(self, *args: Any, **kwargs: Any) -> Any:
-        if self.before:
-            self.before.pop(0)()
-        answer = super().commit_table(*args, **kwargs)
-        self.commits += 1
-        if self.after:
-            self.after.pop(0)()
-        return answer
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[ScriptedCatalog]:
-    with sql_catalog(tmp_path, ScriptedCatalog) as scripted:
-        assert isinstance(scripted, ScriptedCatalog)
-        yield scripted
-
-
-@pytest.fixture
-def there(tmp_path: Path, catalog: ScriptedCatalog) -> Place:
-    return place("iceberg", tmp_path, catalog)
-
-
-def fail(error: Exception) -> Callable[[], None]:
-    def raise_it() -> None:
-        raise error
-
-    return raise_it
 
 
 def commit(there: Place, *tasks: Task, **options: Any) -> str | None:

@@ -1,7 +1,6 @@
 """Rows of earlier loads go in the very commit that brings the later ones."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -11,22 +10,10 @@ from pyiceberg.exceptions import CommitFailedException
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import Former, Task
 from chalicelib.records.origin import with_origin
+from tests.destinations.scripted import ScriptedCatalog, fail
 from tests.destinations.staged import ID, LOADED_AT, Place, batch, place, sql_catalog, task
-from tests.destinations.test_iceberg import ScriptedCatalog
 
 Content = tuple[str, str]  # key and identity
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[ScriptedCatalog]:
-    with sql_catalog(tmp_path, ScriptedCatalog) as scripted:
-        assert isinstance(scripted, ScriptedCatalog)
-        yield scripted
-
-
-@pytest.fixture
-def there(tmp_path: Path, catalog: ScriptedCatalog) -> Place:
-    return place("iceberg", tmp_path, catalog)
 
 
 def staged(there: Place, number: int, objects: Mapping[Content, Sequence[int]]) -> Task:
@@ -103,13 +90,6 @@ def test_a_repeated_commit_takes_out_nothing_that_came_with_it(there: Place) -> 
     commit(there, again, former(*A1))
     commit(there, again, former(*A1))
     assert contents(there) == {A1: [2]}
-
-
-def fail(error: Exception) -> Callable[[], None]:
-    def raise_it() -> None:
-        raise error
-
-    return raise_it
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

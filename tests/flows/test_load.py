@@ -284,3 +284,29 @@ def test_a_filter_that_does_not_fit_an_object_sets_that_object_aside() -> None:
     assert world.state("in/b.csv") == "committed"
     assert world.table.rows[0].keys() >= {"id", "scret"}
     assert "secret" not in world.table.rows[0]
+
+
+EMPTY_ROWS = b"a,b\n,\n,\n"
+
+
+def test_rows_without_any_value_are_rows_all_the_same() -> None:
+    world = World()
+    world.put("in/a.csv", EMPTY_ROWS)
+    world.run()
+    assert world.loaded() == {"in/a.csv": 2}
+    world.put("in/b.csv", b"a,b\n1,\n")
+    world.put("in/c.csv", EMPTY_ROWS)
+    world.run()
+    assert world.loaded() == {"in/a.csv": 2, "in/b.csv": 1, "in/c.csv": 2}
+    assert {entry.rows for entry in world.ledger.stored.values()} == {1, 2}
+
+
+def test_rows_that_would_have_no_column_at_all_are_not_lost_silently() -> None:
+    world = World()
+    document = pipeline().document()
+    document["out"] |= {"origin_columns": False}
+    world.pipelines.put(Pipeline.parse(document, where="test"))
+    world.put("in/a.csv", EMPTY_ROWS)
+    world.run()
+    entry = world.ledger.stored["flights", "in/a.csv"]
+    assert (entry.state, entry.reason, entry.rows) == (State.FAILED, Reason.MISCONFIGURED, 0)

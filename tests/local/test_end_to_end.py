@@ -1,10 +1,12 @@
 """From a customer's bucket to rows, over the embedded AWS, as users and processes really behave."""
 
 import gzip
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chalicelib.aws.connections import DynamoConnections
@@ -247,3 +251,43 @@ def test_bad_rows_are_shown_and_replaced_after_the_pipeline_is_mended(deployment
     rows = deployment.tidegate("rows", "travel.mended")
     assert Counter((row["number"], row["kind"]) for row in rows) == {(n, "test"): 2 for n in ("1", "two", "3")}
     assert deployment.tidegate("rejects", "mended") == []
+
+
+def test_parquet_archives_and_the_objects_themselves_come_through(deployment: Deployment, tmp_path: Path) -> None:
+    """What reads in any order (footers, a zip's directory) and what reads nothing at all, over real range requests."""
+    table = io.BytesIO()
+    pq.write_table(
+        pa.table({"id": range(20_000), "name": [f"n{i}" for i in range(20_000)]}), table, row_group_size=5000
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        for name in ("a.csv", "b.csv"):
+            entries.writestr(f"day/{name}", CSV)
+        entries.writestr("readme.txt", "not a table")
+    parsers: dict[str, dict[str, Any]] = {
+        "columnar": {"parser": {"type": "parquet", "columns": [{"name": "id", "type": "long"}]}},
+        "zipped": {"parser": {"type": "csv"}, "decoders": [{"type": "zip", "match_name": r"\.csv$"}]},
+        "catalogued": {"parser": {"type": "objects"}},
+    }
+    for name, source in parsers.items():
+        source |= {"bucket": deployment.customer.bucket, "path_prefix": f"{name}/"}
+        document = {"name": name, "connection": "acme", "in": source}
+        document["out"] = {"type": "iceberg", "database": "travel", "table": name}
+        document["filters"] = [{"type": "file_metadata", "columns": [{"name": "entry", "value": "entry"}]}]
+        deployment.pipelines.put(Pipeline.parse(document, where="test"))
+    bodies = {"columnar": table.getvalue(), "zipped": archive.getvalue(), "catalogued": b"any bytes"}
+    with deployment.runtime():
+        for name, body in bodies.items():
+            deployment.customer.put(f"{name}/x", body)
+        assert soon(lambda: all(deployment.committed(name, [f"{name}/x"]) for name in parsers), seconds=90)
+    assert deployment.tidegate("rows", "travel.columnar", "--count") == [{"count": 20_000}]
+    zipped = Counter(row["entry"] for row in deployment.tidegate("rows", "travel.zipped", "--limit", "100"))
+    assert zipped == {"day/a.csv": 3, "day/b.csv": 3}
+    (described,) = deployment.tidegate("rows", "travel.catalogued")
+    assert (described["key"], described["size"], described["name"]) == ("catalogued/x", 9, "x")
+    seed = tmp_path / "seed.yml"
+    seed.write_text(f"connection: acme\nin: {{type: s3, bucket: {deployment.customer.bucket}, path_prefix: zipped/}}\n")
+    load = tmp_path / "load.yml"
+    deployment.command("guess", str(seed), "-o", str(load))
+    (shown,) = deployment.tidegate("preview", str(load))
+    assert [row["id"] for row in shown["rows"]][:3] == [1, 2, 3]

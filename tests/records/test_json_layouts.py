@@ -232,6 +232,20 @@ def test_deep_nesting_costs_its_row_also_where_nobody_reads_it():
     assert (result.tuples, len(result.rejects)) == ([(2,), (3,)], 1)
 
 
+@pytest.mark.parametrize("kind", ["json", "string", "long", "decimal(5,2)"])
+@pytest.mark.parametrize("levels", [255, 500, 900, 1010])
+@pytest.mark.parametrize("layout", ["{0}\n", "[{0}]", "{0}\n5"])
+def test_deep_values_are_read_or_cost_their_row(kind, levels, layout):
+    value = "[" * levels + "]" * levels
+    result = found(layout.format('{"v":' + value + "}"), columns=[{"name": "v", "type": kind}])
+    texts = kind in ("json", "string")
+    assert result.tuples == ([(value,)] if texts and levels < 1000 else [])
+    assert [reject.text for reject in result.rejects if reject.text.startswith("{")] == [
+        reject.text for reject in result.rejects if reject.reason.startswith("v: ")
+    ]
+    assert len(result.rows) + len(result.rejects) == 1 + layout.count("5")
+
+
 @pytest.mark.parametrize(
     "text, rows, cost",
     [

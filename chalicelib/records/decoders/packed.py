@@ -33,6 +33,17 @@ class Packed:
         self.count += len(data)
         return data
 
+    def exactly(self, size: int) -> bytes:
+        """So many bytes. Raises DecodeError if there are fewer."""
+        parts = []
+        while size:
+            data = self.read(size)
+            if not data:
+                raise self.broken("ends too soon")
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
     def broken(self, how: str, ahead: int = 0) -> DecodeError:
         """The error for bytes that cannot be decoded; the last `ahead` bytes read have nothing to do with it."""
         return DecodeError(

@@ -25,14 +25,14 @@ class Snappy:
             header = self._packed.read(4)
             if not header:
                 return b""
-            header += self._exactly(4 - len(header))
+            header += self._packed.exactly(4 - len(header))
             self._held = self._chunk(header[0], int.from_bytes(header[1:], "little"), header)
         data, self._held = self._held[:size], self._held[size:]
         return data
 
     def _chunk(self, kind: int, size: int, header: bytes) -> bytes:
         if kind == STREAM:
-            if header + self._exactly(min(size, 6)) != IDENTIFIER:
+            if header + self._packed.exactly(min(size, 6)) != IDENTIFIER:
                 raise self._packed.broken("is corrupt (its stream identifier is wrong)")
             self._begun = True
         elif not self._begun:
@@ -49,7 +49,7 @@ class Snappy:
         most = LARGEST_PACKED if kind == COMPRESSED else LARGEST + CHECKSUM
         if not CHECKSUM <= size <= most:
             raise self._packed.broken(f"is corrupt (a chunk of {size} bytes)")
-        chunk = self._exactly(size)
+        chunk = self._packed.exactly(size)
         if kind == COMPRESSED and _length(chunk[CHECKSUM:]) > LARGEST:
             raise self._packed.broken("is corrupt (a chunk expands to more than 64 KiB)")
         try:
@@ -59,17 +59,7 @@ class Snappy:
 
     def _skip(self, size: int) -> None:
         while size:
-            size -= len(self._exactly(min(size, LARGEST)))
-
-    def _exactly(self, size: int) -> bytes:
-        parts = []
-        while size:
-            data = self._packed.read(size)
-            if not data:
-                raise self._packed.broken("ends too soon")
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
+            size -= len(self._packed.exactly(min(size, LARGEST)))
 
 
 def _length(block: bytes) -> int:

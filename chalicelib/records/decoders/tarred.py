@@ -88,16 +88,9 @@ class _Blocks:
             if data.strip(b"\0"):
                 raise self._packed.broken("is followed by something else")
 
-    def exactly(self, size: int) -> bytes:
-        """So many bytes."""
-        parts = []
-        while size:
-            data = self._packed.read(size)
-            if not data:
-                raise self._packed.broken("ends too soon")
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes."""
+        self._packed.exactly(size)
 
     def some(self, size: int) -> bytes:
         """At most so many bytes, at least one."""
@@ -107,7 +100,7 @@ class _Blocks:
         return data
 
     def _header(self) -> _Header | None:
-        block = self.exactly(BLOCK)
+        block = self._packed.exactly(BLOCK)
         if block == ZEROS:
             return None
         if not is_header(block):
@@ -128,7 +121,7 @@ class _Blocks:
     def _content(self, size: int) -> bytes:
         if size > LONGEST:
             raise self._packed.broken(f"is corrupt (a name of {size} bytes)")
-        return self.exactly(size + -size % BLOCK)[:size]
+        return self._packed.exactly(size + -size % BLOCK)[:size]
 
     def _records(self, data: bytes) -> dict[str, str]:
         """What pax says: lines of "length key=value"."""
@@ -164,7 +157,7 @@ class _Section:
         """Go to the next header."""
         while self.read(PIECE):
             pass
-        self._blocks.exactly(self._padding)
+        self._blocks.skip(self._padding)
         self._padding = 0
 
 

@@ -7,7 +7,8 @@ A string column takes every value: what is no string stands there as its JSON te
 JSON text. A decimal takes numbers and texts in their own digits; a timestamp takes numbers if its format is an epoch.
 In the other columns a value of another type rejects its row: a long takes no 1.0 and nothing beyond 64 bits, a
 boolean no text. Of keys that occur twice in one object the last wins. NaN and Infinity are doubles. Half a surrogate
-pair, a control character in a string, a number beyond a double and more than 1024 levels reject their row.
+pair, a control character in a string, a number beyond a double and more than 1024 levels (somewhat fewer where the
+value becomes text) reject their row.
 A key with null is the same as no key, and as a path that leads nowhere.
 """
 

@@ -72,9 +72,9 @@ class Records:
                     taken.append(_written(value, column, self.raws[row], path))
                 else:
                     taken.append(None if value is None else _taken(value, column.type, exact=row in self.exact))
-            except (ValueError, OverflowError):
+            except (ValueError, OverflowError, RecursionError):
                 taken.append(None)
-                self.misfits[row].append(misfit(column, value))
+                self.misfits[row].append(_why(column, value))
         return pa.array(taken, _stored(column))
 
 
@@ -91,6 +91,13 @@ def _of_one_kind(values: list[Any], column: Column) -> pa.Array | None:
         return pa.array(values, _stored(column))
     except (pa.ArrowInvalid, OverflowError):
         return None
+
+
+def _why(column: Column, value: Any) -> str:
+    try:
+        return misfit(column, value)
+    except RecursionError:
+        return f"{column.name}: too many levels"
 
 
 def _stored(column: Column) -> pa.DataType:
@@ -129,7 +136,13 @@ def _taken(value: Any, kind: ColumnType, *, exact: bool) -> Any:
 
 
 def text_of(value: Any, *, exact: bool) -> str:
-    """Compact JSON text. Raises ValueError for NaN and Infinity, which JSON has no text for."""
-    if exact:
+    """Compact JSON text. Raises ValueError for NaN and Infinity, which JSON has no text for, and if it is too deep."""
+    if not exact:
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:  # more than 254 levels
+            pass
+    try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return orjson.dumps(value).decode()
+    except RecursionError:
+        raise ValueError(value) from None

@@ -52,6 +52,6 @@ def _replaced(match: re.Match[bytes]) -> bytes:
         raise NotPlain
     try:
         text = orjson.dumps(orjson.loads(raw)).decode()
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: more than 254 levels
         raise NotPlain from None
     return match.string[match.start() : match.start(1)] + orjson.dumps(_MARK + text)
