@@ -11,6 +11,7 @@ from chalicelib.errors import ParseError
 from chalicelib.records.columnar.casts import cast
 from chalicelib.records.columnar.plain import column_of, plain
 from chalicelib.records.columnar.texts import NO_JSON, texts, tokens
+from chalicelib.records.merging import without_columns
 from chalicelib.records.pages import Page, Reject
 from chalicelib.records.schema import arrow_schema, arrow_type
 from chalicelib.records.values import misfit
@@ -50,6 +51,8 @@ def source(column: Column) -> tuple[str, list[str]]:
 
 def page(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Page:
     """The rows with exactly these columns; a field that is not there is NULL, a value that does not fit a reject."""
+    if not columns:
+        return Page(without_columns(batch.num_rows), ())
     bad = _Bad(batch)
     arrays = [_column(batch, column, bad) for column in columns]
     made = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
