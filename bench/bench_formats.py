@@ -32,8 +32,8 @@ from chalicelib.config.parsers.csv import Csv
 from chalicelib.config.parsers.json import Json
 from chalicelib.config.source import Source
 from chalicelib.core.objects import ObjectRef
-from chalicelib.records.schema import arrow_schema
 from chalicelib.records.stream import Setting, open_rows
+from chalicelib.records.types.schema import arrow_schema
 
 TYPES = {
     "vendor": "long", "picked_up": "timestamp", "dropped_off": "timestamp", "passengers": "long", "distance": "double",

@@ -43,7 +43,7 @@ from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import Task, TaskState, Upload
 from chalicelib.destinations.staging import Stage
 from chalicelib.flows.load import Load
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 from chalicelib.wiring import now
 from tests.fakes.queue import FakeMetrics, FakeQueue
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines

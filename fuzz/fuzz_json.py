@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from chalicelib.config.parsers.json import Json
 from chalicelib.errors import ConfigError, DataError
-from chalicelib.records.charset import mark_of
 from chalicelib.records.formats.json import JsonRows
 from chalicelib.records.pages import Readable
+from chalicelib.records.text.charset import mark_of
 from fuzz.choices import Choices
 from fuzz.reading import Reading, Trickle, agree, in_place
 

@@ -1,7 +1,7 @@
 """How times are written: strptime's directives, Java's letters, or a count since 1970, as one grammar of parts.
 
-A format becomes an RE2 pattern with a named group for each part; records.timestamps makes values of the groups. So
-what a format means is said here once, and a faulty one is refused when the pipeline is applied (F68).
+A format becomes an RE2 pattern with a named group for each part; records.types.timestamps makes values of the groups.
+So what a format means is said here once, and a faulty one is refused when the pipeline is applied (F68).
 
 strptime knows the directives of Ruby, as Embulk's documents write them; the whole text must match, only spaces
 around it mean nothing, and no part is optional. White space stands for one or more white space characters. Numbers

@@ -23,7 +23,7 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import Task
 from chalicelib.errors import SchemaConflict
 from chalicelib.records.origin import ORIGIN_COLUMNS
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 
 _TYPES: Mapping[pa.DataType, IcebergType] = {
     pa.bool_(): BooleanType(),

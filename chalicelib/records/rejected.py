@@ -9,7 +9,7 @@ from chalicelib.config.columns import Column, ColumnType
 from chalicelib.core.objects import ObjectRef
 from chalicelib.records.origin import with_origin
 from chalicelib.records.pages import Reject
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 
 REJECTED: tuple[Column, ...] = (
     Column(name="pipeline", type=ColumnType.STRING),

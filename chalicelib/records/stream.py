@@ -29,7 +29,7 @@ from chalicelib.records.formats.orc import OrcRows
 from chalicelib.records.formats.parquet import ParquetRows
 from chalicelib.records.pages import Page, Readable, Reject, Rows, Seekable
 from chalicelib.records.quarantine import Quarantine, numbered
-from chalicelib.records.unbroken import Unbroken
+from chalicelib.records.text.unbroken import Unbroken
 
 __all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "described", "open_rows"]
 

@@ -21,7 +21,7 @@ from chalicelib.destinations.iceberg import IcebergTables
 from chalicelib.destinations.parquet import ParquetDatasets
 from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.records.origin import ORIGIN_COLUMNS
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 from tests.fakes.lake import FakeLake
 
 LOADED_AT = datetime(2026, 3, 1, tzinfo=UTC)

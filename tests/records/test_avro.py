@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.columnar import Avro
 from chalicelib.errors import DataError, DecodeError, ObjectChanged, ParseError
-from chalicelib.records.container import MAGIC, number
+from chalicelib.records.columnar.container import MAGIC, number
 from chalicelib.records.formats.avro import AvroRows
 from tests.records.reading import Read, Trickle, read, read_rows
 from tests.records.tables import EXAMPLE, KINDS, Table, record, tables

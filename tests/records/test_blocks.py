@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.errors import ParseError
-from chalicelib.records.blocks import Block, after_last_lf, blocks, line_ends
-from chalicelib.records.dialect import Dialect
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.delimited.dialect import Dialect
+from chalicelib.records.text.blocks import Block, after_last_lf, blocks, line_ends
+from chalicelib.records.text.lookahead import Lookahead
 from tests.records.reading import Trickle, csv
 
 RFC = Dialect.of(csv())

@@ -13,7 +13,7 @@ from chalicelib.errors import ParseError
 from chalicelib.records.formats.json import JsonRows
 from chalicelib.records.jsontext.batches import batches
 from chalicelib.records.jsontext.split import Splitter
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.text.lookahead import Lookahead
 from tests.records.bodies import Trickle
 from tests.records.reading import Read, json, read_rows
 

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.errors import ParseError
 from chalicelib.records.formats.json import JsonRows
 from chalicelib.records.jsontext.batches import batches
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.text.lookahead import Lookahead
 from tests.records.bodies import Trickle
 from tests.records.reading import Read, columns, json, read, read_rows
 

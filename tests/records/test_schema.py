@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from chalicelib.config.columns import Column
-from chalicelib.records.schema import arrow_schema, arrow_type
+from chalicelib.records.types.schema import arrow_schema, arrow_type
 
 
 @pytest.mark.parametrize(

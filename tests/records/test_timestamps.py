@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.config.columns import Column
-from chalicelib.records.timestamps import by_kernel
-from chalicelib.records.values import fits, reader, typed
+from chalicelib.records.types.timestamps import by_kernel
+from chalicelib.records.types.values import fits, reader, typed
 
 WHEN = datetime(2024, 5, 1, 10, 20, 30, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.config.columns import Column
-from chalicelib.records.values import arrow_reads, fits, in_calendar, reader, typed
+from chalicelib.records.types.values import arrow_reads, fits, in_calendar, reader, typed
 from tests.records.reading import csv, read
 
 KINDS = ["boolean", "long", "double", "timestamp", "date", "time", "decimal(9,3)", "decimal(4,4)", "decimal(38,0)"]

@@ -5,7 +5,7 @@
 | boolean             | boolean, string, json                                                                    |
 | whole number        | long, double, decimal, string, json; boolean if 0 or 1; a time if `format` is an epoch   |
 | double, decimal     | double; long if whole; decimal if no digit is lost; string, json                         |
-| string              | any type, read as text is (records.values)                                               |
+| string              | any type, read as text is (records.types.values)                                               |
 | binary              | binary; string if UTF-8; json as base64                                                  |
 | date                | date, timestamp (midnight in UTC), string, json                                          |
 | timestamp           | timestamp; date if midnight in UTC; string, json                                         |
@@ -24,8 +24,8 @@ from chalicelib.config.columns import TEMPORAL, Column, ColumnType
 from chalicelib.records.columnar.plain import plain
 from chalicelib.records.columnar.texts import json_texts, texts
 from chalicelib.records.columnar.times import dates, moments, times
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import typed
 
 Cast = Callable[[pa.Array, Column], pa.Array | None]
 

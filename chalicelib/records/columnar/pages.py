@@ -13,8 +13,8 @@ from chalicelib.records.columnar.plain import column_of, plain
 from chalicelib.records.columnar.texts import NO_JSON, texts, tokens
 from chalicelib.records.merging import without_columns
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import arrow_schema, arrow_type
-from chalicelib.records.values import misfit
+from chalicelib.records.types.schema import arrow_schema, arrow_type
+from chalicelib.records.types.values import misfit
 
 
 def inferred(schema: pa.Schema) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.records.columnar.plain import CALENDAR, DAY, PER_SECOND
-from chalicelib.records.schema import MOMENT
+from chalicelib.records.types.schema import MOMENT
 
 
 def moments(array: pa.Array) -> pa.Array:

@@ -14,8 +14,8 @@ from chalicelib.records.filters.moments import SECOND, moments, number_of, since
 from chalicelib.records.filters.rows import changed, refused
 from chalicelib.records.filters.setting import Given, Step
 from chalicelib.records.pages import Page
-from chalicelib.records.schema import MOMENT
-from chalicelib.records.values import Typed, typed
+from chalicelib.records.types.schema import MOMENT
+from chalicelib.records.types.values import Typed, typed
 
 _Maker = Callable[[Page], Typed]
 

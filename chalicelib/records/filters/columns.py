@@ -19,8 +19,8 @@ from chalicelib.records.filters.rows import changed, refused
 from chalicelib.records.filters.setting import Given, Step
 from chalicelib.records.filters.texts import converted
 from chalicelib.records.pages import Page
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import Typed, typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import Typed, typed
 
 JSON_TYPES = (ColumnType.JSON, ColumnType.STRING)
 

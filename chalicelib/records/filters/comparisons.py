@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.filters.predicate import Literal
 from chalicelib.records.filters.setting import Given
-from chalicelib.records.schema import MOMENT, arrow_type
-from chalicelib.records.values import typed
+from chalicelib.records.types.schema import MOMENT, arrow_type
+from chalicelib.records.types.values import typed
 
 Test = Callable[[pa.RecordBatch], pa.BooleanArray]
 

@@ -24,7 +24,7 @@ from chalicelib.config.filters.predicate import (
 )
 from chalicelib.records.filters.comparisons import Test, between_columns, comparable, compared, literal_of
 from chalicelib.records.filters.setting import Given
-from chalicelib.records.schema import arrow_type
+from chalicelib.records.types.schema import arrow_type
 
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _LISTED = (ColumnType.STRING, ColumnType.JSON, ColumnType.TIMESTAMP, ColumnType.DATE)

@@ -17,7 +17,7 @@ from chalicelib.records.filters.json_values import column_of, parsed, reached
 from chalicelib.records.filters.rows import changed, refused
 from chalicelib.records.filters.setting import Given, Step
 from chalicelib.records.pages import Page
-from chalicelib.records.schema import arrow_type
+from chalicelib.records.types.schema import arrow_type
 
 _PIECE = 1000  # values that are held as Python's at the same time: a third of the CPU of a whole page
 MAX_FOUND = 1000  # columns: what has more keys is a map, not a record

@@ -10,7 +10,7 @@ from chalicelib.core.objects import UNKNOWN_TIME
 from chalicelib.records.filters.rows import changed
 from chalicelib.records.filters.setting import Given, Setting, Step
 from chalicelib.records.pages import Page
-from chalicelib.records.schema import arrow_type
+from chalicelib.records.types.schema import arrow_type
 
 _TYPES = {
     Fact.SIZE: ColumnType.LONG,

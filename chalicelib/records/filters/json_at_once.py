@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import typed
 
 Way = tuple[str, ...]
 

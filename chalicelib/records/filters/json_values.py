@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import Typed, misfit, reader, typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import Typed, misfit, reader, typed
 
 _LONGS = range(-(1 << 63), 1 << 63)
 _FLAWED = r"[0-9]{20}"  # orjson makes floats of integers beyond 64 bits

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from chalicelib.config.columns import Column
 from chalicelib.config.filters.add_time import Unit
 from chalicelib.records.filters.json_values import unfit
-from chalicelib.records.schema import MOMENT
-from chalicelib.records.values import Typed, typed
+from chalicelib.records.types.schema import MOMENT
+from chalicelib.records.types.values import Typed, typed
 
 SECOND = 1_000_000  # microseconds
 _FIRST, _END = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND  # years 1 to 9999

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 
 
 def batch_of(columns: Sequence[Column], arrays: Sequence[pa.Array]) -> pa.RecordBatch:

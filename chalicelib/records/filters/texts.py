@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import Typed, typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import Typed, typed
 
 
 def texts(array: pa.Array, column: Column) -> pa.StringArray:

@@ -21,9 +21,9 @@ import pyarrow as pa
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.columnar import Avro
 from chalicelib.errors import ParseError, TidegateError
+from chalicelib.records.columnar.container import MAGIC, Container, Packed, number
 from chalicelib.records.columnar.makers import Make, bare, makers
 from chalicelib.records.columnar.pages import inferred, page, wanted
-from chalicelib.records.container import MAGIC, Container, Packed, number
 from chalicelib.records.pages import Page, Readable
 
 LOT = 2 << 20  # bytes of records, unpacked, whose Python values live at the same time; they take ten times as many

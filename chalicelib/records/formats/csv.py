@@ -1,4 +1,4 @@
-"""Delimited text: its header and its types. The rows themselves are read in records.delimited."""
+"""Delimited text: its header and its types. The rows themselves are read in records.delimited.reading."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -9,16 +9,16 @@ from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.parsers.csv import REST, Csv
 from chalicelib.errors import ParseError
 from chalicelib.records.ahead import in_order
-from chalicelib.records.blocks import BLOCK, Block, blocks
-from chalicelib.records.by_arrow import decoded
-from chalicelib.records.charset import mark_of, utf8
-from chalicelib.records.delimited import Reading
-from chalicelib.records.dialect import Dialect
-from chalicelib.records.guess import guess
-from chalicelib.records.header import by_name, distinct
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.delimited.by_arrow import decoded
+from chalicelib.records.delimited.dialect import Dialect
+from chalicelib.records.delimited.header import by_name, distinct
+from chalicelib.records.delimited.reading import Reading
 from chalicelib.records.merging import started
 from chalicelib.records.pages import Page, Readable
+from chalicelib.records.text.blocks import BLOCK, Block, blocks
+from chalicelib.records.text.charset import mark_of, utf8
+from chalicelib.records.text.lookahead import Lookahead
+from chalicelib.records.types.guess import guess
 
 _WINDOW = 1 << 16  # bytes in which a header is first looked for
 _REMEDY = "Check charset and skip_header_lines, or declare columns"
@@ -35,8 +35,8 @@ class _Start(NamedTuple):
 class CsvRows:
     """The rows of one delimited object (records.pages.Rows).
 
-    Without declared columns, names come from the header (see records.header); `skip_header_lines: 0` names all of
-    them c0, c1, …
+    Without declared columns, names come from the header (see records.delimited.header); `skip_header_lines: 0` names
+    all of them c0, c1, …
     """
 
     def __init__(self, body: Readable, parser: Csv, *, block: int = BLOCK) -> None:

@@ -12,15 +12,15 @@ import pyarrow.compute as pc
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.parsers.fixed_width import FixedWidth
 from chalicelib.records.ahead import in_order
-from chalicelib.records.blocks import BLOCK, Block, blocks
-from chalicelib.records.by_arrow import decoded
-from chalicelib.records.charset import utf8
-from chalicelib.records.dialect import Dialect
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.delimited.by_arrow import decoded
+from chalicelib.records.delimited.dialect import Dialect
 from chalicelib.records.merging import merged, started
 from chalicelib.records.pages import Page, Readable, Reject
-from chalicelib.records.schema import arrow_schema, arrow_type
-from chalicelib.records.values import typed
+from chalicelib.records.text.blocks import BLOCK, Block, blocks
+from chalicelib.records.text.charset import utf8
+from chalicelib.records.text.lookahead import Lookahead
+from chalicelib.records.types.schema import arrow_schema, arrow_type
+from chalicelib.records.types.values import typed
 
 _WINDOW = 1 << 16  # bytes in which the end of a header line is first looked for
 _BLANKS = " \t"

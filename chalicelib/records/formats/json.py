@@ -20,14 +20,14 @@ from typing import Any
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.json import Json
 from chalicelib.records.ahead import in_order
-from chalicelib.records.blocks import BLOCK
-from chalicelib.records.charset import mark_of, utf8
 from chalicelib.records.jsontext.batches import Batch, batches
 from chalicelib.records.jsontext.escapes import Mended
 from chalicelib.records.jsontext.infer import columns_of
 from chalicelib.records.jsontext.reading import Reading, is_inexact
-from chalicelib.records.lookahead import Lookahead
 from chalicelib.records.pages import Page, Readable
+from chalicelib.records.text.blocks import BLOCK
+from chalicelib.records.text.charset import mark_of, utf8
+from chalicelib.records.text.lookahead import Lookahead
 
 _MARK = 4  # bytes of the longest byte order mark
 

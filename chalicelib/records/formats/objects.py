@@ -14,7 +14,7 @@ from chalicelib.config.parsers.objects import Objects
 from chalicelib.core.descriptions import Description
 from chalicelib.records.columnar.pages import page
 from chalicelib.records.pages import Page, Rows
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 
 _KINDS = {
     "bucket": ColumnType.STRING,

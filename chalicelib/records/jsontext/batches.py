@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chalicelib.config.parsers.json import Json
 from chalicelib.errors import ParseError
 from chalicelib.records.jsontext.split import Piece, Splitter
-from chalicelib.records.lookahead import MAX_RECORD, Lookahead
+from chalicelib.records.text.lookahead import MAX_RECORD, Lookahead
 
 MOST = 100_000  # values of a batch, each of which may become a reject of some hundred bytes
 _EVERY = 17  # the how manieth byte is looked at to tell about how many values there are

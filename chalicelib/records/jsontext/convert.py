@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.records.jsontext.pointer import Path, at
-from chalicelib.records.schema import arrow_type
-from chalicelib.records.values import misfit, typed
+from chalicelib.records.types.schema import arrow_type
+from chalicelib.records.types.values import misfit, typed
 
 TEXTUAL = frozenset(
     {ColumnType.TIMESTAMP, ColumnType.DATE, ColumnType.TIME, ColumnType.DECIMAL, ColumnType.BINARY}
-)  # their values are made of text by records.values
+)  # their values are made of text by records.types.values
 _SAFE_DIGITS = 15  # a double gives back as many digits as were written
 
 _PLAIN: dict[ColumnType, set[type]] = {

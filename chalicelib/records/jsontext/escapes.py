@@ -3,8 +3,8 @@
 import re
 from typing import Literal
 
-from chalicelib.records.lookahead import MAX_RECORD, too_long
 from chalicelib.records.pages import Readable
+from chalicelib.records.text.lookahead import MAX_RECORD, too_long
 
 _STRING = re.compile(rb'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+(\\?"?)')
 _ESCAPE = re.compile(

@@ -18,8 +18,8 @@ from chalicelib.config.columns import Column, ColumnType
 from chalicelib.records.jsontext.convert import TEXTUAL, is_epoch
 from chalicelib.records.jsontext.nested import AsText, NotPlain, unmarked
 from chalicelib.records.jsontext.pointer import Path
-from chalicelib.records.schema import arrow_schema, arrow_type
-from chalicelib.records.values import in_calendar, typed
+from chalicelib.records.types.schema import arrow_schema, arrow_type
+from chalicelib.records.types.values import in_calendar, typed
 
 _DEEP = 1024  # levels that orjson follows; Arrow follows any number
 _BARE_NULL = re2.compile(rb"(?:\A|\})[ \t\r\n]*null")  # instead of an object: Arrow makes a row of it, or crashes

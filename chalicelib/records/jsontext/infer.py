@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.guess import guess
 from chalicelib.records.jsontext.pointer import Path, pointer
+from chalicelib.records.types.guess import guess
 
 
 def columns_of(records: Iterable[dict[str, Any]], *, levels: int, whole: bool) -> tuple[Column, ...]:

@@ -21,7 +21,7 @@ from chalicelib.records.jsontext.pointer import Path, at, path
 from chalicelib.records.jsontext.split import NO_OBJECT, Piece
 from chalicelib.records.merging import without_columns
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import arrow_schema
+from chalicelib.records.types.schema import arrow_schema
 
 _PIECE = 1 << 16  # bytes whose objects live at the same time: half as much CPU as with whole batches
 _INEXACT_RECORD = re.compile(INEXACT)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from chalicelib.records.header import distinct
+from chalicelib.records.delimited.header import distinct
 from chalicelib.records.proposals.nulls import WORDS
 from chalicelib.records.proposals.proposal import Evidence, Sure
 from chalicelib.records.proposals.signs import Record

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.errors import TidegateError
-from chalicelib.records.values import typed
+from chalicelib.records.types.values import typed
 
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _LONG_MONTHS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"

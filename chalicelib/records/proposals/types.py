@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.guess import guess
 from chalicelib.records.proposals.moments import fits, moments
 from chalicelib.records.proposals.proposal import Evidence, Sure
+from chalicelib.records.types.guess import guess
 
 _POLES = ({"yes", "no"}, {"y", "n"}, {"t", "f"}, {"on", "off"}, {"true", "false"})
 _DATED = re.compile(r"(?i)(?:^|.*[_ -])(?:date|day|dt|ymd|yyyymmdd|on)(?:$|[_ -].*)|.*(?:Date|Day|日)")

@@ -13,7 +13,7 @@ from chalicelib.errors import ConfigError
 from chalicelib.records.filters.chain import Chain, Setting, chain, found, parsed_columns
 from chalicelib.records.filters.rows import batch_of
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import arrow_type
+from chalicelib.records.types.schema import arrow_type
 from tests.records.reading import SETTING
 
 FILTERS: TypeAdapter[tuple[Filter, ...]] = TypeAdapter(tuple[Filter, ...])

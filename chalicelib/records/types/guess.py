@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.records.values import typed
+from chalicelib.records.types.values import typed
 
 _LONG = r"(?:0|-?[1-9][0-9]{0,18})"
 _POINT = r"-?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"

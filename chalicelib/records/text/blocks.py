@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chalicelib.records.lookahead import MAX_RECORD, Lookahead, too_long
+from chalicelib.records.text.lookahead import MAX_RECORD, Lookahead, too_long
 
 BLOCK = 2 << 20  # bytes: 1 MiB costs a tenth more CPU, and 4 MiB gains nothing (bench/bench_formats.py)
 

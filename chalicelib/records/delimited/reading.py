@@ -2,8 +2,8 @@
 
 Each block is first given to Arrow with the types already set. If Arrow refuses it, because of one bad value or
 more, it is cut into small pieces, and those that Arrow refuses again are read as text, and each column is converted
-with its misfits set aside. Both ways share one reading of records and fields (records.dialect, records.canonical) and
-of values (records.values), so the rows are the same.
+with its misfits set aside. Both ways share one reading of records and fields (records.delimited.dialect and
+canonical) and of values (records.types.values), so the rows are the same.
 
 NULL: without null strings, an unquoted empty field; a quoted "" is an empty string. With them, exactly these texts,
 quoted or not. In a column that is no string an empty field is NULL in any case: what else could it be (E36).
@@ -24,15 +24,15 @@ import re2
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.parsers.csv import REST
-from chalicelib.records.blocks import Block, blocks
-from chalicelib.records.by_arrow import Nulls, Types, decoded, no_text, raw_texts, typed_table
-from chalicelib.records.canonical import Plain, plain
-from chalicelib.records.dialect import Dialect, Field, Record
-from chalicelib.records.lookahead import Lookahead
+from chalicelib.records.delimited.by_arrow import Nulls, Types, decoded, no_text, raw_texts, typed_table
+from chalicelib.records.delimited.canonical import Plain, plain
+from chalicelib.records.delimited.dialect import Dialect, Field, Record
 from chalicelib.records.merging import merged, without_columns
 from chalicelib.records.pages import Page, Reject
-from chalicelib.records.schema import NAIVE, arrow_schema, arrow_type
-from chalicelib.records.values import in_calendar, looks_zoned, typed
+from chalicelib.records.text.blocks import Block, blocks
+from chalicelib.records.text.lookahead import Lookahead
+from chalicelib.records.types.schema import NAIVE, arrow_schema, arrow_type
+from chalicelib.records.types.values import in_calendar, looks_zoned, typed
 
 _ZONE_RECORDS = 1000  # of the first block, that show whether timestamps carry a zone; a wrong guess costs time only
 _HUGE_HEX = re2.compile(rb"0[xX][89a-fA-F][0-9a-fA-F]{15}")
@@ -331,7 +331,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def _as_it_was(raw: bytes) -> bytes:
-    """A bad byte of another charset, which records.charset made a lone surrogate, as itself."""
+    """A bad byte of another charset, which records.text.charset made a lone surrogate, as itself."""
     try:
         return raw.decode("utf-8", "surrogatepass").encode("utf-8", "surrogateescape")
     except UnicodeError:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import re2
 
 from chalicelib.config.parsers.csv import Csv
-from chalicelib.records.blocks import line_ends
+from chalicelib.records.text.blocks import line_ends
 
 _ENDS = {None: None, "LF": b"\n", "CR": b"\r", "CRLF": b"\r\n"}
 _STRAY = "ACCEPT_STRAY_QUOTES_ASSUMING_NO_DELIMITERS_IN_FIELDS"

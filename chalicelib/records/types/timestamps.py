@@ -29,8 +29,8 @@ from chalicelib.config.timeformat import (
     time_format,
 )
 from chalicelib.config.zones import clock, offset
-from chalicelib.records.schema import NAIVE, arrow_type
-from chalicelib.records.zones import in_utc
+from chalicelib.records.types.schema import NAIVE, arrow_type
+from chalicelib.records.types.zones import in_utc
 
 CALENDAR = range(-62_135_596_800_000_000, 253_402_300_800_000_000)  # years 1 to 9999 in microseconds since 1970
 

@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 from chalicelib.config.columns import TEMPORAL, Column, ColumnType
 from chalicelib.config.timeformat import ISO
 from chalicelib.config.zones import ABBREVIATION, city, clock
-from chalicelib.records import timestamps
-from chalicelib.records.schema import MOMENT, NAIVE, arrow_type
-from chalicelib.records.timestamps import CALENDAR
-from chalicelib.records.zones import in_utc, offset_of
+from chalicelib.records.types import timestamps
+from chalicelib.records.types.schema import MOMENT, NAIVE, arrow_type
+from chalicelib.records.types.timestamps import CALENDAR
+from chalicelib.records.types.zones import in_utc, offset_of
 
 TRUE = ("true", "yes", "t", "y", "on", "1")
 FALSE = ("false", "no", "f", "n", "off", "0")

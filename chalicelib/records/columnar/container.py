@@ -16,8 +16,8 @@ import zstandard
 from isal import isal_zlib
 
 from chalicelib.errors import DecodeError, ParseError
-from chalicelib.records.lookahead import MAX_RECORD
 from chalicelib.records.pages import Readable
+from chalicelib.records.text.lookahead import MAX_RECORD
 
 MAGIC = b"Obj\x01"
 SYNC = 16  # bytes of the mark after header and blocks

@@ -13,7 +13,7 @@ from functools import cache
 
 import re2
 
-from chalicelib.records.dialect import Dialect, Field
+from chalicelib.records.delimited.dialect import Dialect, Field
 
 _SPECIAL = re.compile(rb'["\r\n]')
 _ROUNDS = 20  # longer runs of blanks than these are rare, and written anew

@@ -7,8 +7,8 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from chalicelib.records.canonical import Plain
-from chalicelib.records.values import FALSE, TRUE
+from chalicelib.records.delimited.canonical import Plain
+from chalicelib.records.types.values import FALSE, TRUE
 
 Types = tuple[tuple[str, pa.DataType], ...]
 Nulls = tuple[str, ...] | None

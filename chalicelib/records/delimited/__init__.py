@@ -1,0 +1,1 @@
+"""Delimited text: what the formats csv and tsv are made of."""

@@ -1,0 +1,1 @@
+"""Text on its way to a format: charset, looking ahead, blocks of whole records."""

@@ -1,0 +1,1 @@
+"""Types: text and numbers to typed values, and what columns are for Arrow."""
