@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -34,13 +34,14 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 from isal import igzip
 
+from bench.disk import DiskLake
 from bench.fake_aws import BUCKET, GRANT
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.jobs import Job, JobKind
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import Task, TaskState, Upload
+from chalicelib.core.tasks import Task, TaskState
 from chalicelib.destinations.staging import Stage
 from chalicelib.flows.load import Load
 from chalicelib.records.types.schema import arrow_schema
@@ -90,38 +91,6 @@ def prepare(folder: Path, megabytes: int, small: int) -> dict[str, int]:
         (folder / "small" / f"{number:06}.csv.gz").write_bytes(gzip.compress(content, 6))
         raw += len(content)
     return {"large": len(header) + len(block) * times, "small": raw}
-
-
-@dataclass
-class DiskLake:
-    """Tidegate's own bucket, as a folder."""
-
-    root: Path
-
-    def create(self, path: str, *, hidden: bool) -> "DiskSink":
-        file = self.root / path.removeprefix("s3://")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return DiskSink(file.open("wb"))
-
-    def publish(self, path: str, upload: Upload) -> None:
-        """Nothing is hidden here."""
-
-    def exists(self, paths: Sequence[str]) -> frozenset[str]:
-        return frozenset(paths)
-
-
-@dataclass
-class DiskSink:
-    file: BinaryIO
-
-    def write(self, data: bytes) -> int:
-        return self.file.write(data)
-
-    def finish(self) -> None:
-        self.file.close()
-
-    def abort(self) -> None:
-        self.file.close()
 
 
 @dataclass

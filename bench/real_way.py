@@ -1,19 +1,18 @@
 """The way of an object for `real_tables.py`: guess, preview, load and stage, as Tidegate goes it, without AWS."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 
+from bench.disk import DiskLake
 from chalicelib.cli import samples
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import Upload
 from chalicelib.destinations.staging import Stage
 from chalicelib.flows.guess import guess_from
 from chalicelib.flows.preview import Preview, preview_of
@@ -36,38 +35,6 @@ class Loaded:
     rejects: list[Reject]
 
 
-@dataclass
-class FolderLake:
-    """Tidegate's own bucket, as a folder."""
-
-    root: Path
-
-    def create(self, path: str, *, hidden: bool) -> "FolderSink":
-        file = self.root / path.removeprefix("s3://")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return FolderSink(file.open("wb"))
-
-    def publish(self, path: str, upload: Upload) -> None:
-        """Nothing is hidden here."""
-
-    def exists(self, paths: Sequence[str]) -> frozenset[str]:
-        return frozenset(paths)
-
-
-@dataclass
-class FolderSink:
-    file: BinaryIO
-
-    def write(self, data: bytes) -> int:
-        return self.file.write(data)
-
-    def finish(self) -> None:
-        self.file.close()
-
-    def abort(self) -> None:
-        self.file.close()
-
-
 def guessed(file: Path) -> dict[str, Any]:
     """The pipeline document that guess makes of a seed which says nothing but where the file lies."""
     document = dict(guess_from({"in": {"bucket": BUCKET}}, samples.opened([file])).document)
@@ -85,7 +52,7 @@ def load(document: dict[str, Any], file: Path, folder: Path) -> Loaded:
     reference = ObjectRef(BUCKET, file.name, "etag", file.stat().st_size, NOW)
     setting = Setting(reference, run_at=NOW, secret=str.encode)
     out = Parquet(type="parquet", table="real", origin_columns=False)
-    staging = Stage(FolderLake(folder), "s3://lake")(out, "task", 1)
+    staging = Stage(DiskLake(folder), "s3://lake")(out, "task", 1)
     rejects: list[Reject] = []
     columns: tuple[Column, ...] = ()
     with file.open("rb") as body:
