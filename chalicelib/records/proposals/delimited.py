@@ -81,7 +81,7 @@ def _drafted(samples: Sequence[Sample], charset: str, given: Mapping[str, Any]) 
     told = dict(given) | ({"delimiter": "\t"} if given.get("type") == "tsv" and "delimiter" not in given else {})
     starts = [sample for sample in samples if sample.start]
     texts = [(text_of(sample, charset), sample.whole) for sample in starts]
-    texts = [each for each in texts if each[0].strip("\r\n\0")]
+    texts = [each for each in texts if each[0].strip("\r\n\0")]  # zeros: reserved, and never written
     if not texts:
         raise ConfigError("there is no text in the samples", remedy="Write the parser by hand")
     signs, evidence = signs_of(texts, told)
