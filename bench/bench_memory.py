@@ -35,6 +35,7 @@ from chalicelib.config.pipeline import Pipeline
 from chalicelib.records.stream import open_rows
 
 MIB = 1 << 20
+SHORT = b"1,2,a row of sixty letters that has not as many values as it should\n"
 PIECE = 5000  # rows that are repeated
 EXPAND = [
     {"type": "explode", "column": "items"},
@@ -75,7 +76,7 @@ def bodies(kind: str, size: int, folder: Path) -> BinaryIO:
     items = json.dumps([{"id": i} for i in range(200)]).replace('"', '""')
     pieces: dict[str, tuple[bytes, bytes, bytes]] = {
         "csv": (text, names, b""),
-        "csv, every row bad": (b"1,2\n" * 10_000, names, b""),
+        "csv, every row bad": (SHORT * 10_000, names, b""),
         "csv, exploded and expanded": (f'1,"{items}"\n'.encode() * 50, b"n,items\n", b""),
         "json lines": (lines, b"", b""),
         "json, one array on one line": (elements, b"[", b"{}]"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.records.proposals.proposal import Sure
+from chalicelib.records.proposals.proposal import Sample, Sure
 from chalicelib.records.proposals.propose import propose
 from tests.records.guessing import guessed, loaded, options, said, samples, types
 
@@ -91,3 +91,17 @@ def test_an_object_larger_than_the_sample_is_json_whose_columns_the_load_finds(s
     assert said(proposal.evidence, "columns").sure is Sure.LOW
     whole = json.dumps({"type": "x", "features": [{"a": n} for n in range(9)]})
     assert len(loaded(whole, proposal).rows) == 1
+
+
+def test_a_piece_from_inside_of_utf_16_has_no_mark_and_is_text_all_the_same() -> None:
+    text = "id,name\n" + "".join(f"{n},näme {n}\n" for n in range(200))
+    packed = text.encode("utf-16")
+    start = Sample("a", packed[:1001], whole=False)
+    for inside in (packed[2000:3000], text.encode("utf-16-be")[2000:3000]):
+        proposal = propose([start, Sample("a", inside, whole=False, start=False)])
+        assert proposal.parser["charset"] == "UTF-16"
+        assert types(proposal) == {"id": "long", "name": "string"}
+
+
+def test_objects_with_and_without_a_mark_are_no_trouble() -> None:
+    propose([Sample("a", b"\xff\xfeL\x00,\x00"), Sample("b", b"\xff\xcd\xff\xff")])

@@ -41,7 +41,12 @@ def charset_of(samples: Sequence[Sample]) -> tuple[str, Evidence]:
 
 def text_of(sample: Sample, charset: str) -> str:
     """The sample as text, without what was cut at its ends; what is no text shows as U+FFFD."""
-    text = codecs.getincrementaldecoder(charset)("replace").decode(sample.data, sample.whole).removeprefix("\ufeff")
+    try:
+        text = codecs.getincrementaldecoder(charset)("replace").decode(sample.data, sample.whole)
+    except UnicodeError:  # UTF-16 or UTF-32 that begins without a mark, as a piece from inside does
+        ordered = _wide(sample.data) or f"{charset}-LE"
+        text = codecs.getincrementaldecoder(ordered)("replace").decode(sample.data, sample.whole)
+    text = text.removeprefix("\ufeff")
     if not sample.start:
         text = text[_after_line(text) :]
     return text
