@@ -1,6 +1,6 @@
 """How much memory an object takes, whatever its size: each format in a process of its own, at two sizes.
 
-    python bench/bench_memory.py [--mb 100] [--times 5]
+    python bench/bench_memory.py [--mb 30] [--times 5]
 
 An endless body gives the bytes; the load's own path makes pages of them and throws them away. What grows with the
 object's size would show as a difference between the two columns. Parquet and ORC lie on disk, as they need a footer.
@@ -173,7 +173,7 @@ def measured(kind: str, size: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mb", type=int, default=100)
+    parser.add_argument("--mb", type=int, default=30)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--child")
     parser.add_argument("--bytes", type=int)
