@@ -12,6 +12,7 @@ from chalicelib.core.selection import refusal
 from chalicelib.errors import ConfigError
 
 PATIENCE = timedelta(minutes=10)  # for what is on its way: a listing and a ledger are never read at one moment
+FIRST_KEY = "\0"  # DynamoDB takes no empty string for a key
 LAST_KEY = "\U0010ffff" * 256  # 1,024 bytes: no S3 key sorts after it
 Pair = tuple[Listed | None, Entry | None]
 

@@ -124,13 +124,8 @@ class IcebergTables:
 
     def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
         """The first of the wanted rows that the table gives, in no particular order."""
-        sought: BooleanExpression = AlwaysTrue()
-        for name, value in wanted.equal.items():
-            sought = And(sought, EqualTo(term=name, value=value))
-        if wanted.prefix:
-            sought = And(sought, StartsWith(term="_key", value=wanted.prefix))
         with self._errors(f"iceberg:{database}.{table}"):
-            return self._existing(database, table).scan(sought, limit=limit).to_arrow()
+            return self._existing(database, table).scan(_sought(wanted), limit=limit).to_arrow()
 
     def exists(self, database: str, table: str) -> bool:
         """Whether there is such a table."""
@@ -147,9 +142,7 @@ class IcebergTables:
 
         Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
         """
-        wanted: BooleanExpression = EqualTo(term="_bucket", value=bucket)
-        if prefix:
-            wanted = And(wanted, StartsWith(term="_key", value=prefix))
+        wanted = _sought(Wanted({"_bucket": bucket}, prefix))
         with self._errors(f"iceberg:{database}.{table}"):
             found = self._load(database, table)
             if found is None or not told(found.schema().column_names):
@@ -200,6 +193,13 @@ class IcebergTables:
             raise _storage_error(error, where) from error
         except RESTError as error:
             raise SourceUnavailable(f"the catalogue did not answer properly ({error})", where=where) from error
+
+
+def _sought(wanted: Wanted) -> BooleanExpression:
+    sought: BooleanExpression = AlwaysTrue()
+    for name, value in wanted.equal.items():
+        sought = And(sought, EqualTo(term=name, value=value))
+    return And(sought, StartsWith(term="_key", value=wanted.prefix)) if wanted.prefix else sought
 
 
 class _Once(Transaction):

@@ -47,12 +47,7 @@ class ParquetDatasets:
 
     def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
         """The first of the wanted rows, in the order of the files' names."""
-        sought = pc.scalar(True)
-        for name, value in wanted.equal.items():
-            sought &= ds.field(name) == value
-        if wanted.prefix:
-            sought &= pc.starts_with(ds.field("_key"), wanted.prefix)
-        return self._dataset(database, table).head(limit, filter=sought)
+        return self._dataset(database, table).head(limit, filter=_sought(wanted))
 
     def exists(self, database: str, table: str) -> bool:
         """Whether there is such a dataset, with a file in it."""
@@ -71,7 +66,7 @@ class ParquetDatasets:
         found = self._found(database, table)
         if found is None or not told(found.schema.names):
             return {}
-        wanted = (ds.field("_bucket") == bucket) & pc.starts_with(ds.field("_key"), prefix)
+        wanted = _sought(Wanted({"_bucket": bucket}, prefix))
         return counted(found.to_batches(columns=list(NEEDED), filter=wanted))
 
     def _dataset(self, database: str, table: str) -> ds.Dataset:
@@ -91,6 +86,13 @@ class ParquetDatasets:
         except FileNotFoundError:
             return None
         return _with_all_columns(found) if found.files else None
+
+
+def _sought(wanted: Wanted) -> pc.Expression:
+    sought = pc.scalar(True)
+    for name, value in wanted.equal.items():
+        sought &= ds.field(name) == value
+    return sought & pc.starts_with(ds.field("_key"), wanted.prefix) if wanted.prefix else sought
 
 
 def _files(task: Task) -> tuple[StagedFile, ...]:

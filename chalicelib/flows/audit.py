@@ -13,6 +13,7 @@ from typing import Protocol
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.audit import (
+    FIRST_KEY,
     PATIENCE,
     WRONG,
     Finding,
@@ -33,7 +34,6 @@ from chalicelib.flows.admin import Admin
 from chalicelib.flows.ports import Jobs, Ledger, Listing
 
 TASKS = 100  # looked up in the table at once
-FIRST_KEY = "\0"  # DynamoDB takes no empty string for a key
 
 Rows = Mapping[tuple[str, str], int]
 

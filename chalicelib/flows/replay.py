@@ -9,6 +9,7 @@ from itertools import islice
 from chalicelib.config.destination import Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
+from chalicelib.core.audit import FIRST_KEY, last_under
 from chalicelib.core.ledger import Entry, State
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
@@ -16,7 +17,6 @@ from chalicelib.flows.claim import rewrite
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Ledger
 
-FIRST, LAST = "\0", "\U0010ffff"  # no key sorts before the one, or after a prefix followed by the other
 AT_ONCE = 500  # objects of one job
 
 
@@ -30,6 +30,8 @@ class Chosen:
 
     def __call__(self, entry: Entry) -> bool:
         """Whether this one is."""
+        if not entry.key.startswith(self.prefix):
+            return False
         return not self.rejected or entry.rejects > 0 or entry.state is State.FAILED
 
 
@@ -86,9 +88,9 @@ class Replaying:
         return self.discover.replay(pipeline, cause, [entry.ref for entry in part.values()])
 
     def _entries(self, pipeline: Pipeline, chosen: Chosen) -> Iterator[Entry]:
-        first, last = chosen.key, chosen.key
-        if first is None or last is None:
-            first, last = chosen.prefix or FIRST, chosen.prefix + LAST
+        first, last = chosen.prefix or FIRST_KEY, last_under(chosen.prefix)
+        if chosen.key is not None:
+            first = last = chosen.key
         for entry in self.ledger.span(pipeline.name, first, last):
             if chosen(entry) and rules.replay(entry, now=self.now()) is not None:
                 self._check(pipeline, entry)

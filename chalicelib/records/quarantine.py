@@ -1,7 +1,7 @@
 """Quarantine: which row is the how manieth, and how many bad ones an object may have."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ class Quarantine:
     layout: Layout
     rows: int = 0
     rejects: int = 0
-    first: Reject | None = field(default=None)
+    first: Reject | None = None
 
     def watch(self, pages: Iterator[Page]) -> Iterator[Page]:
         """The same pages. Raises TooManyBadRows after the page that went beyond a limit, so that its rejects show."""

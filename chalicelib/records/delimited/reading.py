@@ -32,11 +32,10 @@ from chalicelib.records.pages import Page, Reject
 from chalicelib.records.text.blocks import Block, blocks
 from chalicelib.records.text.lookahead import Lookahead
 from chalicelib.records.types.schema import NAIVE, arrow_schema, arrow_type
-from chalicelib.records.types.values import in_calendar, looks_zoned, typed
+from chalicelib.records.types.values import arrow_reads, in_calendar, looks_zoned, typed
 
 _ZONE_RECORDS = 1000  # of the first block, that show whether timestamps carry a zone; a wrong guess costs time only
 _HUGE_HEX = re2.compile(rb"0[xX][89a-fA-F][0-9a-fA-F]{15}")
-_BY_ARROW = (ColumnType.BOOLEAN, ColumnType.LONG, ColumnType.DOUBLE)
 
 
 @dataclass(frozen=True)
@@ -179,11 +178,11 @@ class Reading:
         return types or ((self.names[0], pa.binary()),)  # rows are counted even if no column is known
 
     def _arrow_type(self, column: Column) -> pa.DataType:
-        if _is_moment(column):
-            if column.name in self.zoned:
-                return arrow_type(column)
-            return NAIVE if column.timezone in (None, "UTC") else pa.string()
-        return arrow_type(column) if column.type in _BY_ARROW else pa.string()
+        if column.name in self.zoned:
+            return arrow_type(column)
+        if not arrow_reads(column):
+            return pa.string()
+        return NAIVE if column.type is ColumnType.TIMESTAMP else arrow_type(column)
 
     def _as_wide_as(self, data: bytes) -> "Reading":
         """The reading for a block whose records all have as many fields as its first, if that may be."""

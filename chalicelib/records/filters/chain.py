@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain as one_after_another
 
-import pyarrow as pa
-
 from chalicelib.config.columns import Column
 from chalicelib.config.filters import Filter
 from chalicelib.config.filters.add_time import AddTime
@@ -27,6 +25,7 @@ from chalicelib.records.filters.rename import rename, sanitize
 from chalicelib.records.filters.setting import Given, Setting, Step
 from chalicelib.records.filters.where import where
 from chalicelib.records.pages import Page
+from chalicelib.records.quarantine import numbered
 
 __all__ = ["Chain", "Setting", "chain", "finding", "found", "parsed_columns"]
 
@@ -92,17 +91,10 @@ def found(filters: tuple[Filter, ...], columns: tuple[Column, ...], setting: Set
         if isinstance(declared, ExpandJson) and finds(declared):
             before = chain(filters[:number], (*columns, *every), setting)
             given = Given(before.columns, setting, f"filters.{number} ({declared.type})")
-            for sample in before(_counted(page, before.counts)):
+            (first,) = numbered(iter((page,)), rows=before.counts)
+            for sample in before(first):
                 every = (*every, *(column for column in found_by(declared, given, sample) if column not in every))
     return every
-
-
-def _counted(page: Page, counts: bool) -> Page:
-    if not counts:
-        return page
-    bad = {reject.record for reject in page.rejects}
-    rows = (number for number in range(page.batch.num_rows + len(bad)) if number not in bad)
-    return Page(page.batch, (), pa.array(rows, pa.int64()))
 
 
 def _ready(declared: Filter, given: Given, columns: tuple[Column, ...]) -> Step:

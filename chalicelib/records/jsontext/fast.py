@@ -19,7 +19,7 @@ from chalicelib.records.jsontext.convert import TEXTUAL, is_epoch
 from chalicelib.records.jsontext.nested import AsText, NotPlain, unmarked
 from chalicelib.records.jsontext.pointer import Path
 from chalicelib.records.types.schema import arrow_schema, arrow_type
-from chalicelib.records.types.values import in_calendar, typed
+from chalicelib.records.types.values import arrow_reads, in_calendar, typed
 
 _DEEP = 1024  # levels that orjson follows; Arrow follows any number
 _BARE_NULL = re2.compile(rb"(?:\A|\})[ \t\r\n]*null")  # instead of an object: Arrow makes a row of it, or crashes
@@ -111,7 +111,7 @@ def _read_as(column: Column) -> pa.DataType | None:
     match column.type:
         case ColumnType.DECIMAL:
             return None
-        case ColumnType.TIMESTAMP if column.format is None and column.timezone in (None, "UTC"):
+        case ColumnType.TIMESTAMP if arrow_reads(column):
             return arrow_type(column)
         case _ if is_epoch(column):
             return pa.int64()

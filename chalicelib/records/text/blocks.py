@@ -71,8 +71,3 @@ def _last(data: bytes, boundary: Boundary, line: int, offset: int, terminator: b
         whole = data if data.endswith(terminator) else data + terminator
         end = boundary(whole)
         yield Block(whole[:end], line, offset, last=True, tail=data[end:])
-
-
-def after_last_lf(data: bytes) -> int:
-    """The boundary of formats where every LF ends a record."""
-    return data.rfind(b"\n") + 1
