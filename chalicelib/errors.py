@@ -88,6 +88,10 @@ class StagedFileMissing(DataError):
     """A staged file is gone: a lifecycle rule or somebody deleted it before its commit."""
 
 
+class RunSuperseded(DataError):
+    """A run that started later has replaced the table's content already; this one's rows are older."""
+
+
 class DecodeError(DataError):
     """The bytes are not what the decoder expects, or end too soon."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.aws.sessions import Sessions
     from chalicelib.aws.sweeps import DynamoSweeps
     from chalicelib.config.destination import Iceberg, Parquet
-    from chalicelib.destinations.iceberg import IcebergTables
+    from chalicelib.destinations.iceberg.tables import IcebergTables
     from chalicelib.destinations.parquet import ParquetDatasets
     from chalicelib.flows.admin import Admin
     from chalicelib.flows.audit import Auditing
@@ -342,7 +342,7 @@ def table(out: "Iceberg | Parquet") -> "IcebergTables | ParquetDatasets":
 def iceberg() -> "IcebergTables":
     """Iceberg tables of the operator's catalogue."""
     from chalicelib.aws.errors import translated
-    from chalicelib.destinations.iceberg import IcebergTables
+    from chalicelib.destinations.iceberg.tables import IcebergTables
 
     return IcebergTables(catalog, settings().warehouse, translated)
 

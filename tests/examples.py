@@ -22,7 +22,7 @@ def pipeline(name: str = "flights", **source: Any) -> Pipeline:
             "name": name,
             "connection": "acme",
             "in": {"bucket": BUCKET, "path_prefix": "in/", "parser": {"type": "csv"}} | source,
-            "out": {"type": "iceberg", "database": "travel", "table": "flights"},
+            "out": {"type": "iceberg", "database": "travel", "table": "flights", "on_overwrite": "append"},
         },
         where="test",
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from chalicelib.config.maintenance import Maintenance
 from chalicelib.config.spec import Spec
 
 NAME = r"^[a-z0-9_]+$"  # what Glue and Athena both take without quoting
@@ -19,22 +20,75 @@ class Transform(StrEnum):
     NONE = "none"
 
 
+class Mode(StrEnum):
+    """What a commit does to the rows that are there (F80)."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+    REPLACE_ON_NEW_DATA = "replace_on_new_data"
+    MERGE = "merge"
+
+
+class SchemaChange(StrEnum):
+    """What happens to rows with other columns than the table's (F85)."""
+
+    EVOLVE = "evolve"
+    STRICT = "strict"
+    RESCUE = "rescue"
+
+
+class TimeUnit(StrEnum):
+    """What a number that is a time counts."""
+
+    SEC = "sec"
+    MILLI = "milli"
+    MICRO = "micro"
+    NANO = "nano"
+
+
 class _Destination(Spec):
     type: str
     database: str = Field(
         "tidegate", pattern=NAME, max_length=255, description="Lower-case letters, digits and `_` (F80)."
     )
     table: str = Field(pattern=NAME, max_length=255, description="The same. It is made with the first rows (F80).")
-    mode: Literal["append"] = Field("append", description="Rows are added (F80).")
-    on_overwrite: Literal["ignore", "append", "replace"] = Field(
-        "append",
-        description="A new content of a loaded key: not loaded, loaded as well, or (Iceberg only) instead (W1).",
+    mode: Mode = Field(
+        Mode.APPEND,
+        description="`append`: rows are added. `replace`: each run's rows become the whole content, at one instant; "
+        "`replace_on_new_data`: unless the run found nothing. `merge`: a row takes the place of the one with the same "
+        "`merge_keys` (F80–F82).",
+    )
+    merge_keys: tuple[str, ...] = Field((), description="The columns that say which rows are the same (mode `merge`).")
+    merge_order: str | None = Field(
+        None, description="Of rows with the same keys the greatest in this column stays; left out: the last one loaded."
+    )
+    keep_schema: bool = Field(
+        True, description="Replaced content: columns that the new rows lack stay, as NULL; `false`: they go (F81)."
+    )
+    on_overwrite: Literal["ignore", "append", "replace"] | None = Field(
+        None,
+        description="A new content of a loaded key: not loaded, loaded as well, or instead of the former rows. Left "
+        "out: `replace` where rows can be found again (Iceberg with origin columns), else `append` (W1).",
     )
     on_delete: Literal["keep", "delete_rows"] = Field(
-        "keep", description="The rows of a deleted object: they stay, or go (F43; not yet)."
+        "keep", description="The rows of a deleted object: they stay, or go (F43)."
     )
-    time_column: str | None = Field(None, description="The timestamp column to partition by (F83).")
+    schema_change: SchemaChange = Field(
+        SchemaChange.EVOLVE,
+        description="Rows with other columns: the table grows, the object is set aside, or what does not fit goes to "
+        "a column `_rescued` (F85).",
+    )
+    auto_create_table: bool = Field(True, description="Make the table with its first rows, or refuse them (F80).")
+    auto_create_database: bool = Field(True, description="The same for its database (F80).")
+    time_column: str | None = Field(
+        None,
+        description="The timestamp, date or long column to partition by. With a `transform` and without this: the "
+        "first timestamp or long column, else `upload_time`, which is added (F83).",
+    )
+    unix_timestamp_unit: TimeUnit = Field(TimeUnit.SEC, description="What a long time column counts since 1970 (F83).")
+    storage_timezone: str = Field("UTC", description="The time zone of hours, days and months (F83).")
     transform: Transform = Field(Transform.NONE, description="How the time column becomes a partition (F83).")
+    partition_by: tuple[str, ...] = Field((), description="Further columns to partition by, by their values (F83).")
     rejects_table: str | None = Field(
         None,
         pattern=NAME,
@@ -45,17 +99,23 @@ class _Destination(Spec):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is recorded in the ledger, but does nothing to the table's rows."""
-        stuck = self.type != "iceberg" or not self.origin_columns  # rows cannot be found again, or not be taken out
-        later = {
-            "on_overwrite": self.on_overwrite == "replace" and stuck,
-            "on_delete": self.on_delete == "delete_rows",
-        }
-        return tuple(
-            f"out.{name}: {getattr(self, name)} is only recorded for now; the earlier rows stay in the table"
-            for name, unmet in later.items()
-            if unmet
-        )
+        """What people should know although nothing is wrong."""
+        return ()
+
+    @property
+    def finds_rows_again(self) -> bool:
+        """True if an object's rows can be taken out of the table at one instant."""
+        return self.type == "iceberg" and self.origin_columns
+
+    @property
+    def overwrite(self) -> Literal["ignore", "append", "replace"]:
+        """What a new content of a loaded key means for its former rows (W1)."""
+        return self.on_overwrite or ("replace" if self.finds_rows_again else "append")
+
+    @property
+    def replaces(self) -> bool:
+        """True if a run's rows become the whole content."""
+        return self.mode in (Mode.REPLACE, Mode.REPLACE_ON_NEW_DATA)
 
     @property
     def rejects(self) -> Self:
@@ -70,9 +130,24 @@ class _Destination(Spec):
         return self
 
     @model_validator(mode="after")
-    def _transform_has_a_column(self) -> "_Destination":
-        if self.transform is not Transform.NONE and self.time_column is None:
-            raise ValueError(f"transform {self.transform} needs time_column")
+    def _merge_has_keys(self) -> "_Destination":
+        if (self.mode is Mode.MERGE) != bool(self.merge_keys):
+            raise ValueError("mode merge needs merge_keys, and no other mode takes them")
+        if self.merge_order is not None and self.mode is not Mode.MERGE:
+            raise ValueError("merge_order is for mode merge")
+        if self.mode is Mode.MERGE and self.type != "iceberg":
+            raise ValueError("mode merge needs an Iceberg table: rows of plain files cannot be exchanged")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_found_again(self) -> "_Destination":
+        wanted = {
+            "on_overwrite: replace": self.on_overwrite == "replace",
+            "on_delete: delete_rows": self.on_delete != "keep",
+        }
+        for what, asked in wanted.items():
+            if asked and not self.finds_rows_again:
+                raise ValueError(f"{what} needs an Iceberg table with origin_columns: else rows cannot be found again")
         return self
 
 
@@ -80,6 +155,7 @@ class Iceberg(_Destination):
     """An Iceberg table in the operator's catalogue; each commit is one snapshot."""
 
     type: Literal["iceberg"]
+    maintenance: Maintenance = Field(Maintenance(), description="Small files, old snapshots, orphans (W16).")
 
     @property
     def address(self) -> str:
@@ -91,6 +167,7 @@ class Parquet(_Destination):
     """Parquet files under Hive partitions in Tidegate's own bucket; each file appears whole."""
 
     type: Literal["parquet"]
+    register_in_glue: bool = Field(False, description="Tell the Glue catalogue of the dataset and its partitions.")
 
     @property
     def address(self) -> str:

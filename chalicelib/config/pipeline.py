@@ -1,6 +1,8 @@
 """Pipeline: one named document that says what is read, and where its rows end."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from chalicelib.config.destination import Destination
 from chalicelib.config.filters import Filter
@@ -28,7 +30,26 @@ class Pipeline(Spec):
     source: Source = Field(alias="in", description="What to read.")
     filters: tuple[Filter, ...] = Field((), description="What happens to the rows on their way, in order (F78).")
     out: Destination = Field(description="Where the rows end.")
+    arrivals: bool | None = Field(
+        None,
+        description="Whether notifications load objects as they arrive. Left out: they do, unless `out.mode` replaces "
+        "the whole content, which only runs can (F80).",
+    )
     schedule: Schedule | None = Field(
         None,
         description="When to sweep. Without it only notifications, `tidegate run` and backfills find objects (F45).",
     )
+
+    @property
+    def takes_arrivals(self) -> bool:
+        """Whether notifications load objects."""
+        return not self.out.replaces if self.arrivals is None else self.arrivals
+
+    @model_validator(mode="after")
+    def _only_runs_replace(self) -> Self:
+        if self.arrivals and self.out.replaces:
+            raise ValueError(
+                f"out.mode {self.out.mode} replaces the whole content with what one run finds; a single arrival would "
+                "leave nothing else. Set arrivals: false, or take mode append or merge"
+            )
+        return self

@@ -44,6 +44,7 @@ class OutcomeKind(StrEnum):
     LOADED = "loaded"
     REFUSED = "refused"  # nothing to load, for a reason that may pass (archived) or not (empty)
     FAILED = "failed"  # set aside until somebody replays it
+    REMOVED = "removed"  # its rows are taken out of the table, and none come
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,14 @@ class Former:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A job whose rows become the whole content of its table."""
+
+    job: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What the one attempt that counts has left for the commit."""
 
@@ -96,6 +105,7 @@ class Staged:
     at: datetime
     rejected: tuple[StagedFile, ...] = ()  # rows set aside, for the rejects table of `out`
     out: Iceberg | Parquet | None = None  # the destination the files were made for; None if there can be none
+    closes: Run | None = None  # set on the last task of a run: all others are stored
 
 
 @dataclass(frozen=True, slots=True)

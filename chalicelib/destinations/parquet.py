@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import Former, StagedFile, Task
+from chalicelib.core.tasks import Former, Run, StagedFile, Task
 from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import root
 from chalicelib.destinations.ports import Lake
@@ -37,7 +37,11 @@ class ParquetDatasets:
         return {task.id: None for task in done}
 
     def commit(
-        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Mapping[str, Sequence[Former]] | None = None
+        self,
+        out: Iceberg | Parquet,
+        tasks: Sequence[Task],
+        formers: Mapping[str, Sequence[Former]] | None = None,
+        run: Run | None = None,
     ) -> None:
         """Make all files of the tasks exist. Formers stay: rows in plain files cannot be taken out at one instant."""
         for task in tasks:

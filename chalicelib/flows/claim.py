@@ -66,7 +66,7 @@ class Claims:
                 now=now,
                 lease=self.lease,
                 dead=dead,
-                ignore_overwrites=pipeline.out.on_overwrite == "ignore",
+                ignore_overwrites=pipeline.out.overwrite == "ignore",
             )
             for key, (owner, ref) in undecided.items()
         }

@@ -200,7 +200,7 @@ def formers(task: Task, claims: Claims, *, rejects: bool = False) -> tuple[Forme
     """What goes as the task's rows come; of the rejects table also where bad rows are all there is to show."""
     if task.staged is None or task.staged.out is None:
         return ()
-    replacing = task.staged.out.on_overwrite == "replace"
+    replacing = task.staged.out.overwrite == "replace"
     outcomes = (o for o in task.staged.outcomes if o.kind is OutcomeKind.LOADED or (rejects and o.rejects))
     entries = (claims.get(outcome.key) for outcome in outcomes)
     return tuple(

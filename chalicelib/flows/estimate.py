@@ -167,7 +167,7 @@ class _Walk:
         return ALREADY_LOADED if entry.state is State.COMMITTED else str(entry.reason or entry.state)
 
     def _claim(self, entry: Entry | None, ref: ObjectRef, now: datetime) -> Verdict:
-        ignoring = self.pipeline.out.on_overwrite == "ignore"
+        ignoring = self.pipeline.out.overwrite == "ignore"
         return rules.claim(
             entry, ref, self.pipeline.name, NOBODY, now=now, lease=timedelta(), ignore_overwrites=ignoring
         )

@@ -17,7 +17,7 @@ from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import Stored, Sweep
-from chalicelib.core.tasks import Former, StagedFile, Task
+from chalicelib.core.tasks import Former, Run, StagedFile, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -224,11 +224,18 @@ class Table(Protocol):
         ...
 
     def commit(
-        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Mapping[str, Sequence[Former]] | None = None
+        self,
+        out: Iceberg | Parquet,
+        tasks: Sequence[Task],
+        formers: Mapping[str, Sequence[Former]] | None = None,
+        run: Run | None = None,
     ) -> str | None:
         """One atomic change with the files of all these tasks, and without the rows of each task's formers, by id.
 
-        Returns the snapshot's name, if there is one.
+        With a `run`, the rows of its tasks become the whole content, and nothing else stays; formers are not asked
+        for. Returns the snapshot's name, if there is one.
+
+        Raises RunSuperseded if a run that started later has replaced the content already.
         """
         ...
 

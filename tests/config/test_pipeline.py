@@ -210,7 +210,7 @@ def test_a_missing_key_is_named(path: str) -> None:
         ("in.decoders", [{"type": "rar"}], "one of brotli, bzip2"),
         ("out.table", "Flights", "table"),
         ("out.database", "my-db", "database"),
-        ("out.mode", "replace", "'append'"),
+        ("out.mode", "upsert", "'append'"),
         ("out.transform", "week", "'hour', 'day', 'month' or 'none'"),
     ],
 )

@@ -17,7 +17,7 @@ from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import Staged, StagedFile, Task, TaskState
 from chalicelib.destinations.files import Limits
-from chalicelib.destinations.iceberg import IcebergTables
+from chalicelib.destinations.iceberg.tables import IcebergTables
 from chalicelib.destinations.parquet import ParquetDatasets
 from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.records.origin import ORIGIN_COLUMNS

@@ -15,7 +15,8 @@ from pyiceberg.types import DecimalType, DoubleType, FloatType, IntegerType, Lon
 from chalicelib.aws.errors import translated
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.core.tasks import Task
-from chalicelib.destinations.iceberg import TRIES, IcebergTables
+from chalicelib.destinations.iceberg.tables import IcebergTables
+from chalicelib.destinations.iceberg.troubles import TRIES
 from chalicelib.errors import AccessDenied, CommitConflict, SchemaConflict, SourceUnavailable, StagedFileMissing
 from tests.destinations.scripted import ScriptedCatalog, fail
 from tests.destinations.staged import AT, ID, NOTE, Place, load, place, restaged, sql_catalog, task

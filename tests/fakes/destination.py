@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import Former, StagedFile, Task
+from chalicelib.core.tasks import Former, Run, StagedFile, Task
 from chalicelib.errors import SchemaConflict
 
 Formers = Mapping[str, Sequence[Former]]
@@ -32,7 +32,9 @@ class FakeTable:
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Mapping[str, str | None]:
         return {task.id: self.tags[task.id] for task in tasks if task.id in self.tags}
 
-    def commit(self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Formers | None = None) -> str | None:
+    def commit(
+        self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Formers | None = None, run: Run | None = None
+    ) -> str | None:
         gone = {(f.bucket, f.key, f.identity) for task in tasks for f in (formers or {}).get(task.id, ())}
         if out.table.endswith("_rejects"):
             return self._commit_rejects(tasks, gone)

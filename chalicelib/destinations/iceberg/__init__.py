@@ -1,0 +1,1 @@
+"""Iceberg tables: what is committed to them, what is read, and what keeps them healthy."""

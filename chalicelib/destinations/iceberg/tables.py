@@ -1,0 +1,196 @@
+"""Iceberg tables: one atomic, tagged snapshot for many tasks.
+
+A commit is safe to repeat, by the same or another process: before each try we look for the tasks' tags in the
+table's history, and the catalogue takes our change only if nobody committed after we looked. A lost answer, a
+conflict and a crash therefore all end the same way: look again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import (
+    ForbiddenError,
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    RESTError,
+    TableAlreadyExistsError,
+    UnauthorizedError,
+)
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, StartsWith
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table, TableProperties
+from pyiceberg.types import NestedField
+
+from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.core.tasks import Former, Run, Task
+from chalicelib.destinations.iceberg.change import fitting, prepare, with_files
+from chalicelib.destinations.iceberg.columns import fields_of
+from chalicelib.destinations.iceberg.history import tagged
+from chalicelib.destinations.iceberg.partitions import spec
+from chalicelib.destinations.iceberg.troubles import TRIES, given_up, storage_error
+from chalicelib.destinations.origins import NEEDED, counted, told
+from chalicelib.destinations.paths import root
+from chalicelib.destinations.wanted import ALL, Wanted
+from chalicelib.errors import AccessDenied, ConfigError, SourceUnavailable
+
+_PROPERTIES = {
+    # Without merging, a manifest a commit piles up; without deleting, a metadata file a commit with all history in it.
+    TableProperties.MANIFEST_MERGE_ENABLED: "true",
+    TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
+    # Whole bounds, not their first 16 letters: a replay finds the few files that have an object's rows.
+    **{f"write.metadata.metrics.column.{name}": "full" for name in NEEDED},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IcebergTables:
+    """The tables of one catalogue, as their only writer sees them."""
+
+    catalog: Callable[[], Catalog]
+    warehouse: str  # URI without a trailing slash
+    calls: Callable[[str], AbstractContextManager[object]] = (
+        nullcontext  # turns errors of the catalogue's client to ours
+    )
+
+    def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, str]:
+        """Those of the tasks whose rows are in the table: id to snapshot id."""
+        with self._errors(out.address):
+            table = self._load(out.database, out.table)
+        return {} if table is None else tagged(table, with_files(tasks))
+
+    def commit(
+        self,
+        out: Iceberg | Parquet,
+        tasks: Sequence[Task],
+        formers: Mapping[str, Sequence[Former]] | None = None,
+        run: Run | None = None,
+    ) -> str | None:
+        """One atomic change with the files of those tasks that are not in the table yet, and without their formers.
+
+        With a `run`, its tasks' rows become the whole content instead.
+
+        A data file with rows of formers and of others is read whole and written again without them.
+
+        Returns the id of the newest snapshot with rows of these tasks; None if there are no rows at all.
+        Raises SchemaConflict for good, CommitConflict and SourceUnavailable for now.
+        """
+        gone = formers or {}
+        waiting = [task for task in tasks if gone.get(task.id) or (task.staged and task.staged.files)]
+        failure: Exception | None = None
+        for _ in range(TRIES if waiting else 0):
+            with self._errors(out.address):
+                table = self._load(out.database, out.table)
+                if table is None and not with_files(waiting):
+                    return None
+                table = table or self._create(out, waiting)
+                present = tagged(table, waiting)
+                missing = [task for task in waiting if task.id not in present]
+                if not missing:
+                    return next(iter(present.values()))
+                change = prepare(table, out, missing, [former for task in missing for former in gone.get(task.id, ())])
+            try:
+                with self.calls(out.address):
+                    return _snapshot(change.commit_transaction()) if change.is_something else None
+            except ConfigError:
+                raise
+            except Exception as error:  # whatever it was, it may have happened after the change: look again
+                failure = error
+        if failure is not None:
+            raise given_up(out.address, failure) from failure
+        return None
+
+    def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
+        """The first of the wanted rows that the table gives, in no particular order."""
+        with self._errors(f"iceberg:{database}.{table}"):
+            return self._existing(database, table).scan(_sought(wanted), limit=limit).to_arrow()
+
+    def exists(self, database: str, table: str) -> bool:
+        """Whether there is such a table."""
+        with self._errors(f"iceberg:{database}.{table}"):
+            return self._load(database, table) is not None
+
+    def count(self, database: str, table: str) -> int:
+        """All rows of the table's current snapshot."""
+        with self._errors(f"iceberg:{database}.{table}"):
+            return self._existing(database, table).scan().count()
+
+    def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
+        """Rows by key and identity, of one bucket's keys under a prefix; empty if the table has none that tell.
+
+        Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
+        """
+        wanted = _sought(Wanted({"_bucket": bucket}, prefix))
+        with self._errors(f"iceberg:{database}.{table}"):
+            found = self._load(database, table)
+            if found is None or not told(found.schema().column_names):
+                return {}
+            return counted(found.scan(wanted, NEEDED).to_arrow_batch_reader())
+
+    def _existing(self, database: str, name: str) -> Table:
+        table = self._load(database, name)
+        if table is None:
+            raise ConfigError(
+                "there is no such table",
+                where=f"{database}.{name}",
+                remedy="Check the name; a table is made with its first rows",
+            )
+        return table
+
+    def _load(self, database: str, name: str) -> Table | None:
+        try:
+            return self.catalog().load_table((database, name))
+        except NoSuchTableError:
+            return None
+
+    def _create(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Table:
+        fields = fields_of(out, tasks)
+        schema = Schema(*(NestedField(i, name, kind) for i, (name, kind) in enumerate(fields.items(), start=1)))
+        location = root(self.warehouse, "iceberg", out.database, out.table)
+        catalog, name = self.catalog(), (out.database, out.table)
+        for _ in range(2):
+            try:
+                with fitting(out):
+                    return catalog.create_table(name, schema, location, spec(out, schema), properties=_PROPERTIES)
+            except TableAlreadyExistsError:
+                return catalog.load_table(name)
+            except NoSuchNamespaceError:
+                _create_namespace(catalog, out.database)
+        raise SourceUnavailable("the new database cannot be seen yet", where=out.address)
+
+    @contextmanager
+    def _errors(self, where: str) -> Iterator[None]:
+        try:
+            with self.calls(where):
+                yield
+        except (ForbiddenError, UnauthorizedError) as error:
+            raise AccessDenied(
+                f"the catalogue refused the call ({error})", where=where, remedy="Check the catalogue's permissions"
+            ) from error
+        except OSError as error:
+            raise storage_error(error, where) from error
+        except RESTError as error:
+            raise SourceUnavailable(f"the catalogue did not answer properly ({error})", where=where) from error
+
+
+def _sought(wanted: Wanted) -> BooleanExpression:
+    sought: BooleanExpression = AlwaysTrue()
+    for name, value in wanted.equal.items():
+        sought = And(sought, EqualTo(term=name, value=value))
+    return And(sought, StartsWith(term="_key", value=wanted.prefix)) if wanted.prefix else sought
+
+
+def _snapshot(table: Table) -> str:
+    snapshot = table.current_snapshot()
+    assert snapshot is not None, "an append makes one"
+    return str(snapshot.snapshot_id)
+
+
+def _create_namespace(catalog: Catalog, name: str) -> None:
+    try:
+        catalog.create_namespace(name)
+    except Exception:  # catalogues differ in how they say that somebody was first
+        if not catalog.namespace_exists(name):
+            raise
