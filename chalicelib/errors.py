@@ -85,7 +85,7 @@ class ObjectChanged(DataError):
 
 
 class StagedFileMissing(DataError):
-    """A staged file is gone: a lifecycle rule or somebody deleted it before its commit."""
+    """A staged file is gone or damaged: a lifecycle rule or somebody touched it before its commit."""
 
 
 class RunSuperseded(DataError):

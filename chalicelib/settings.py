@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, Json, field_validator
 
 from chalicelib.config.spec import Spec
 
 PREFIX = "TIDEGATE_"
+_SECRET = ("secret", "credential", "token", "password", "access-key")  # in names of a catalogue's properties
 
 
 class Settings(Spec):
@@ -17,10 +18,29 @@ class Settings(Spec):
     bucket: str = Field("tidegate-lake", description="Tidegate's own bucket: the tables' files.")
     catalog: Literal["glue", "rest", "sql"] = Field("glue", description="Kind of Iceberg catalogue.")
     catalog_uri: str | None = Field(None, description="Address of a REST or SQL catalogue.")
+    catalog_warehouse: str | None = Field(
+        None, description="What a REST catalogue calls the warehouse; left out: the folder of the tables' files."
+    )
+    catalog_properties: Json[dict[str, str]] | None = Field(
+        None, description="Further pyiceberg properties of the catalogue as a JSON object; no secrets."
+    )
+    catalog_secret: str | None = Field(
+        None, description="Name of the secret `tidegate/NAME` with the properties that are secret, as a JSON object."
+    )
+    catalog_places_tables: bool = Field(
+        False, description="The catalogue says where a new table's metadata lies, as that of S3 Tables does."
+    )
     claim_lease: int = Field(120, gt=0, description="Seconds a claim holds before its task must be stored.")
     task_lease: int = Field(120, gt=0, description="Seconds a loading task holds; renewed while it moves.")
     sweep_seconds: int = Field(
         480, gt=0, description="Seconds that one turn of a sweep lists before it hands itself on."
+    )
+    commit_tasks: int = Field(100, gt=0, le=1000, description="Tasks that one commit takes at most.")
+    commit_seconds: int = Field(
+        0, ge=0, description="Seconds for which a table's staged tasks are gathered for one commit; 0: not at all."
+    )
+    maintenance_seconds: int = Field(
+        480, gt=0, description="Seconds in which one run of maintenance begins new work; the rest waits for the next."
     )
     nudge_after: int = Field(60, gt=0, description="Seconds a staged task waits before the tick nudges its commit.")
     resend_after: int = Field(900, gt=0, description="Seconds between two sendings of a task by the tick.")
@@ -34,6 +54,14 @@ class Settings(Spec):
         names = {name: environ.get(PREFIX + name.upper()) for name in cls.model_fields}
         given = {name: value for name, value in names.items() if value is not None}
         return cls.parse(given, where=f"environment ({', '.join(PREFIX + name.upper() for name in given)})")
+
+    @field_validator("catalog_properties")
+    @classmethod
+    def _keeps_no_secret(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for name in value or ():
+            if any(word in name for word in _SECRET):
+                raise ValueError(f"{name} is a secret: put it into the secret that {PREFIX}CATALOG_SECRET names")
+        return value
 
     @property
     def warehouse(self) -> str:

@@ -21,6 +21,7 @@ from chalicelib.config.decoders import Decoder
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.filters import Filter
 from chalicelib.config.formats import Parser
+from chalicelib.config.maintenance import Maintenance
 from chalicelib.config.parsers.fixed_width import FixedColumn
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.config.schedule import Schedule
@@ -85,7 +86,7 @@ def sections() -> dict[str, Models]:
             title = f"{tag(kind)}: {tag(inner)}"
             if not any(inner in known for known in found.values()):
                 found[title] = (inner,)
-    return found | {"out": (Iceberg, Parquet), "schedule": (Schedule,)}
+    return found | {"out": (Iceberg, Parquet), "maintenance": (Maintenance,), "schedule": (Schedule,)}
 
 
 SECTIONS = sections()

@@ -51,7 +51,7 @@ class S3Lake:
             )
 
     def _is_there(self, path: str) -> bool:
-        bucket, key = _split(path)
+        bucket, key = split(path)
         with translated(f"look for {path}"):
             try:
                 self.client.head_object(Bucket=bucket, Key=key)
@@ -68,7 +68,7 @@ class S3Sink:
     def __init__(self, client: "S3Client", path: str, *, hidden: bool) -> None:
         self._client = client
         self._path = path
-        self._bucket, self._key = _split(path)
+        self._bucket, self._key = split(path)
         self._hidden = hidden
         self._buffer = bytearray()
         self._upload_id: str | None = None
@@ -126,7 +126,7 @@ class S3Sink:
 
 
 def _complete(client: "S3Client", path: str, upload: Upload) -> None:
-    bucket, key = _split(path)
+    bucket, key = split(path)
     parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(upload.parts, start=1)]
     client.complete_multipart_upload(
         Bucket=bucket,
@@ -136,7 +136,8 @@ def _complete(client: "S3Client", path: str, upload: Upload) -> None:
     )
 
 
-def _split(path: str) -> tuple[str, str]:
+def split(path: str) -> tuple[str, str]:
+    """Bucket and key of an S3 URI; raises ConfigError if it is none."""
     match = re.fullmatch(r"s3://([^/]+)/(.+)", path)
     if match is None:
         raise ConfigError("not an S3 URI", where=path, remedy="The warehouse must start with s3:// and a bucket")

@@ -65,15 +65,15 @@ class DynamoPipelines:
         """The columns settled so far."""
         return _columns(self._read("columns", name))
 
-    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
-        """The pipeline's columns after an object with `seen`.
+    def settle(self, name: str, seen: tuple[Column, ...], *, grow: bool = True) -> tuple[Column, ...]:
+        """The pipeline's columns after an object with `seen`; without `grow` only if none were known.
 
         Whoever writes first decides a column's place and type, and all tasks see the same decision.
         """
         for _ in range(ROUNDS):
             stored = self._read("columns", name)
             known = _columns(stored)
-            merged = merge(known, seen)
+            merged = merge(known, seen) if grow or not known else known
             if merged == known:
                 return known
             revision = int(stored["revision"]) + 1 if stored else 1

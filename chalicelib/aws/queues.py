@@ -1,4 +1,4 @@
-"""Messages to the doors: tasks to load, tables to commit, sweeps to go on with."""
+"""Messages to the doors: tasks to load, tables to commit, sweeps to go on with, tables to maintain."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,6 +26,7 @@ class SqsQueue:
     tasks: str  # queue name
     commits: str  # queue name, FIFO
     sweeps: str  # queue name
+    maintenance: str  # queue name
 
     def load(self, tasks: Sequence[Task]) -> None:
         """Ask for each task to be loaded."""
@@ -53,6 +54,10 @@ class SqsQueue:
         """Ask for a sweep's next turn, in `delay` seconds (at most 900)."""
         body = json.dumps({"pipeline": pipeline, "name": name})
         self._send(self.sweeps, [{"Id": "0", "MessageBody": body, "DelaySeconds": delay}])
+
+    def maintain(self, table: str) -> None:
+        """Ask for the maintenance of a table, by its address."""
+        self._send(self.maintenance, [{"Id": "0", "MessageBody": json.dumps({"table": table})}])
 
     def _send(self, queue: str, entries: list["SendMessageBatchRequestEntryTypeDef"]) -> None:
         for batch in _batches(entries):

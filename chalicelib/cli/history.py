@@ -22,7 +22,7 @@ def history(name: str, limit: int, as_json: bool) -> None:
     found = wiring.jobs().history(name, limit=limit)
     if not found:
         wiring.admin().pipeline(name)  # a mistyped name is an error; a deleted pipeline still has its history
-    show_rows(map(_summary, found), as_json=as_json, empty="No jobs yet.")
+    show_rows(map(summary, found), as_json=as_json, empty="No jobs yet.")
 
 
 @click.command()
@@ -34,7 +34,7 @@ def job(id_: str, as_json: bool) -> None:
     if found is None:
         raise ConfigError("there is no job of this id", where=f"job {id_}", remedy="`tidegate history` lists them")
     tasks = [_task(task) for task in wiring.jobs().tasks(id_)]
-    show_one({**_summary(found), "error": found.error, "tasks": tasks}, as_json=as_json)
+    show_one({**summary(found), "error": found.error, "tasks": tasks}, as_json=as_json)
 
 
 @click.command()
@@ -53,9 +53,11 @@ def objects(name: str, state: str | None, prefix: str, limit: int, as_json: bool
     show_rows(shown, as_json=as_json, empty="No such objects.")
 
 
-def _summary(job: Job) -> dict[str, Any]:
+def summary(job: Job) -> dict[str, Any]:
+    """What a job did, in one line."""
     counts: Mapping[str, int] = job.counts
-    other = {name: n for name, n in counts.items() if name not in ("loaded", "rows", "rejects", "bytes")}
+    told = ("loaded", "rows", "rejects", "rescued", "bytes")
+    other = {name: n for name, n in counts.items() if n and name not in told}
     return {
         "job": job.id,
         "kind": str(job.kind),
@@ -66,6 +68,7 @@ def _summary(job: Job) -> dict[str, Any]:
         "loaded": counts.get("loaded", 0),
         "rows": counts.get("rows", 0),
         "rejects": counts.get("rejects", 0),
+        "rescued": counts.get("rescued", 0),
         "bytes": counts.get("bytes", 0),
         "not loaded": other,
     }
@@ -98,7 +101,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "key": entry.key,
         "state": str(entry.state),
-        "reason": str(entry.reason) if entry.reason else "",
+        "reason": str(entry.reason or entry.leaving or ""),
         "rows": entry.rows,
         "rejects": entry.rejects,
         "created": entry.ref.created_at,
@@ -129,6 +132,8 @@ def _details(entry: Entry) -> dict[str, Any]:
         "read_at": entry.read_at,
         "staged_at": entry.staged_at,
         "committed_at": entry.committed_at,
+        "removed_at": entry.removed_at,
+        "leaving": str(entry.leaving) if entry.leaving else None,
         "snapshot": entry.snapshot,
     }
 

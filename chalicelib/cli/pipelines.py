@@ -1,11 +1,11 @@
 """`apply`, `create`, `list`, `show`, `delete`: pipelines."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from chalicelib import wiring
+from chalicelib.cli.documents import Aim, aimed, store
 from chalicelib.cli.output import json_option, read_document, show_one, show_rows
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.errors import ConfigError
@@ -17,7 +17,8 @@ FILE = click.Path(path_type=Path)
 @click.argument("file", type=FILE)
 def apply(file: Path) -> None:
     """Store the pipeline in FILE, new or changed. Its ledger stays: nothing is loaded twice."""
-    _apply(Pipeline.parse(read_document(file), where=str(file)))
+    pipeline = Pipeline.parse(read_document(file), where=str(file))
+    click.echo(store(wiring.admin(), pipeline))
 
 
 @click.command()
@@ -27,7 +28,7 @@ def apply(file: Path) -> None:
 @click.argument("table")
 @click.argument("file", type=FILE)
 @click.option("--connection", help="The connection to read over, if FILE names none.")
-@click.option("--time-column", help="The timestamp column to partition by, one partition a day.")
+@click.option("--time-column", help="The column to partition by, one partition a day unless FILE says else.")
 @click.option("--timezone", help="Of CRON: Region/City, or UTC, which is the default.")
 @click.option("--delay", type=click.IntRange(min=0), help="Seconds that every sweep waits beyond CRON.")
 def create(
@@ -46,16 +47,8 @@ def create(
     CRON has five fields, or is @hourly, @daily, @monthly or rate(15 minutes); it is '' for a pipeline that listens to
     notifications only.
     """
-    document = read_document(file)
-    written = document.get("out") or {}
-    if not isinstance(written, dict):
-        raise ConfigError(
-            "out holds no mapping", where=str(file), remedy="Leave it out, or write it like {mode: append}"
-        )
-    out: dict[str, Any] = {"type": "iceberg", **written, "database": database, "table": table}
-    if time_column:
-        out |= {"time_column": time_column, "transform": "day"}
-    document |= {"name": name, "out": out} | ({"connection": connection} if connection else {})
+    document = aimed(read_document(file), Aim(database, table, time_column), where=str(file))
+    document |= {"name": name} | ({"connection": connection} if connection else {})
     if cron:
         given = {"cron": cron, "timezone": timezone, "delay": delay}
         document["schedule"] = {option: value for option, value in given.items() if value is not None}
@@ -64,7 +57,7 @@ def create(
         raise ConfigError(
             "this name is taken", where=f"pipeline {name}", remedy="Use `tidegate apply` to change a pipeline"
         )
-    _apply(pipeline)
+    click.echo(store(wiring.admin(), pipeline))
 
 
 @click.command("list")
@@ -104,13 +97,6 @@ def delete(name: str) -> None:
     """Forget pipeline NAME. Its ledger, its history and its table stay."""
     wiring.admin().delete(name)
     click.echo(f"Pipeline {name} is deleted; its ledger and its table stay.")
-
-
-def _apply(pipeline: Pipeline) -> None:
-    known = wiring.pipelines().get(pipeline.name)
-    for warning in wiring.admin().apply(pipeline):
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo(f"Pipeline {pipeline.name} is {'changed' if known else 'made'}: {pipeline.out.address}")
 
 
 COMMANDS = (apply, create, list_, show, delete)

@@ -28,7 +28,7 @@ def preview(
     document = read_document(file) | ({"connection": connection} if connection else {})
     pipeline = Pipeline.parse(placeholders(document), where=str(file))
     if samples:
-        found = preview_of(looks(samples, pipeline), rows=rows)
+        found = preview_of(looks(samples, pipeline), pipeline, rows=rows)
     else:
         found = wiring.previewing().preview(pipeline, rows=rows, key=key)
     if as_json:

@@ -49,7 +49,8 @@ def _entries(file: Path, pipeline: Pipeline, breaks: list[DecodeError]) -> Itera
         written = datetime.fromtimestamp(os.fstat(body.fileno()).st_mtime, UTC)
         ref = ObjectRef(pipeline.source.bucket, file.as_posix(), "", body.size, written)
         setting = Setting(ref, wiring.now(), lambda name: wiring.secrets()(name))
-        yield open_rows(body, pipeline.source, pipeline.filters, setting, breaks=breaks)
+        change = pipeline.out.schema_change
+        yield open_rows(body, pipeline.source, pipeline.filters, setting, change=change, breaks=breaks)
 
 
 def _body(file: Path) -> FileBody:

@@ -1,14 +1,15 @@
 """Where rows go: an Iceberg table, or a plain Parquet dataset."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from chalicelib.config import names
+from chalicelib.config.columns import Column, ColumnType, Zone
 from chalicelib.config.maintenance import Maintenance
 from chalicelib.config.spec import Spec
-
-NAME = r"^[a-z0-9_]+$"  # what Glue and Athena both take without quoting
 
 
 class Transform(StrEnum):
@@ -46,17 +47,25 @@ class TimeUnit(StrEnum):
     NANO = "nano"
 
 
+UNFIT: Mapping[ColumnType, str] = {
+    ColumnType.DOUBLE: "its values are seldom equal, NaN and -0.0 least of all; declare it as a decimal, or as a long",
+    ColumnType.TIMESTAMP: "each instant would be a partition; name it as time_column with a transform",
+    ColumnType.JSON: "one value is written in many ways; partition by a column made of it",
+    ColumnType.BINARY: "its bytes make no folder's name; declare it as a string",
+    ColumnType.TIME: "each moment would be a partition; make a column of its hour",
+}
+"""Types whose values make no partitions, and why (F83)."""
+
+
 class _Destination(Spec):
     type: str
-    database: str = Field(
-        "tidegate", pattern=NAME, max_length=255, description="Lower-case letters, digits and `_` (F80)."
-    )
-    table: str = Field(pattern=NAME, max_length=255, description="The same. It is made with the first rows (F80).")
+    database: str = Field("tidegate", description="Lower-case letters, digits and `_`, 255 at most (F80).")
+    table: str = Field(description="The same. It is made with the first rows (F80).")
     mode: Mode = Field(
         Mode.APPEND,
         description="`append`: rows are added. `replace`: each run's rows become the whole content, at one instant; "
         "`replace_on_new_data`: unless the run found nothing. `merge`: a row takes the place of the one with the same "
-        "`merge_keys` (F80–F82).",
+        "`merge_keys` (F80, F81, F82).",
     )
     merge_keys: tuple[str, ...] = Field((), description="The columns that say which rows are the same (mode `merge`).")
     merge_order: str | None = Field(
@@ -86,13 +95,13 @@ class _Destination(Spec):
         "first timestamp or long column, else `upload_time`, which is added (F83).",
     )
     unix_timestamp_unit: TimeUnit = Field(TimeUnit.SEC, description="What a long time column counts since 1970 (F83).")
-    storage_timezone: str = Field("UTC", description="The time zone of hours, days and months (F83).")
+    storage_timezone: Zone = Field(
+        "UTC", description="The time zone of hours, days and months: Region/City, UTC or +09:00 (F83)."
+    )
     transform: Transform = Field(Transform.NONE, description="How the time column becomes a partition (F83).")
     partition_by: tuple[str, ...] = Field((), description="Further columns to partition by, by their values (F83).")
     rejects_table: str | None = Field(
         None,
-        pattern=NAME,
-        max_length=255,
         description="The table of bad rows; left out: the table's name and _rejects (F65).",
     )
     origin_columns: bool = Field(True, description="Add _bucket, _key, _identity and _loaded_at to every row (F79).")
@@ -112,6 +121,19 @@ class _Destination(Spec):
         """What a new content of a loaded key means for its former rows (W1)."""
         return self.on_overwrite or ("replace" if self.finds_rows_again else "append")
 
+    def misfit(self, columns: Sequence[Column]) -> str | None:
+        """Why rows with these columns cannot be partitioned, as far as the types of those tell; None if they can."""
+        for column in columns:
+            if column.name in self.partition_by and column.type in UNFIT:
+                return f"partition_by names {column.name}, a {column.type}: {UNFIT[column.type]}"
+            if column.name != self.time_column or self.transform is Transform.NONE:
+                continue
+            if column.type is ColumnType.DATE and self.transform is Transform.HOUR:
+                return f"time_column {column.name} is a date, which has no hour; take transform day or month"
+            if column.type not in (ColumnType.TIMESTAMP, ColumnType.LONG, ColumnType.DATE):
+                return f"time_column {column.name} is a {column.type}; declare it as a timestamp, a date or a long"
+        return None
+
     @property
     def replaces(self) -> bool:
         """True if a run's rows become the whole content."""
@@ -120,13 +142,33 @@ class _Destination(Spec):
     @property
     def rejects(self) -> Self:
         """Where bad rows end: a table beside this one, of the same kind."""
-        table = self.rejects_table or f"{self.table}_rejects"
+        table = self.rejects_table or f"{self.table[: names.LONGEST - 8]}_rejects"
         return type(self).model_validate({"type": self.type, "database": self.database, "table": table})
+
+    @field_validator("database", "table", "rejects_table")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        return None if name is None else names.checked(name)
 
     @model_validator(mode="after")
     def _rejects_have_their_own_table(self) -> "_Destination":
         if self.rejects_table == self.table:
             raise ValueError("rejects_table cannot be the table itself")
+        return self
+
+    @model_validator(mode="after")
+    def _partitions_are_several(self) -> "_Destination":
+        lower = [name.lower() for name in self.partition_by]
+        twice = [name for place, name in enumerate(self.partition_by) if lower.index(name.lower()) < place]
+        if twice:
+            raise ValueError(f"partition_by names {', '.join(twice)} twice; engines see no difference of case")
+        if "" in lower:
+            raise ValueError("partition_by has an empty name")
+        timed = self.transform is not Transform.NONE and self.time_column is not None
+        if timed and self.time_column in self.partition_by:
+            raise ValueError(
+                f"partition_by names {self.time_column}, by which transform {self.transform} partitions already"
+            )
         return self
 
     @model_validator(mode="after")

@@ -53,3 +53,11 @@ class Pipeline(Spec):
                 "leave nothing else. Set arrivals: false, or take mode append or merge"
             )
         return self
+
+    @model_validator(mode="after")
+    def _declared_columns_make_partitions(self) -> Self:
+        if self.source.parser.columns and not self.filters:  # filters may make other columns of them
+            misfit = self.out.misfit(self.source.parser.columns)
+            if misfit is not None:
+                raise ValueError(f"out.{misfit}")
+        return self

@@ -8,7 +8,7 @@ from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.selection import refusal
+from chalicelib.core.selection import LEAVING, Reason, refusal
 from chalicelib.errors import ConfigError
 
 PATIENCE = timedelta(minutes=10)  # for what is on its way: a listing and a ledger are never read at one moment
@@ -52,6 +52,9 @@ def judge(pipeline: Pipeline, listed: Listed | None, entry: Entry | None, *, now
     if entry.state in (State.CLAIMED, State.PENDING):
         overdue = entry.lease_until is not None and entry.lease_until + PATIENCE < now
         return Finding.STUCK if overdue else None
+    if entry.reason is Reason.DELETED:
+        back = listed is not None and _expected(pipeline, listed, now)
+        return Finding.NEWER if back else None
     if listed is None:
         if entry.state is not State.COMMITTED or entry.discovered_at > now - PATIENCE:
             return None  # found after its page was listed, perhaps
@@ -64,10 +67,15 @@ def judge(pipeline: Pipeline, listed: Listed | None, entry: Entry | None, *, now
 
 
 def rows_differ(entry: Entry, rows: int) -> Finding | None:
-    """What is to be said of a loaded object that has so many rows in the table."""
+    """What is to be said of an object that has so many rows in the table, and was loaded or taken out."""
     if rows == entry.rows:
         return None
     return Finding.FEWER_ROWS if rows < entry.rows else Finding.MORE_ROWS
+
+
+def is_out(entry: Entry) -> bool:
+    """True if the ledger says that its rows were taken out of the table."""
+    return entry.reason in LEAVING
 
 
 def merged(listed: Iterable[Listed], entries: Iterable[Entry]) -> Iterator[Pair]:

@@ -18,6 +18,8 @@ class JobKind(StrEnum):
     SWEEP = "sweep"
     BACKFILL = "backfill"
     REPLAY = "replay"
+    REMOVAL = "removal"
+    UNDO = "undo"
 
 
 class JobState(StrEnum):
@@ -39,7 +41,7 @@ class Job:
     tasks: int  # stored
     staging: int  # of those, not yet staged
     unfinished: int  # of those, not yet committed
-    counts: Mapping[str, int] = field(default_factory=dict)  # objects by outcome or reason; rows, rejects, bytes
+    counts: Mapping[str, int] = field(default_factory=dict)  # objects by outcome or reason; rows, rejects, bytes, …_out
     finished_at: datetime | None = None
     error: str | None = None
     sealed: bool = True  # no further task will come
@@ -94,15 +96,20 @@ def on_void(task: Task, *, now: datetime) -> JobChange:
     return JobChange(task.job, unfinished=-1, finished_at=now, error=task.error)
 
 
-def on_committed(task: Task, *, now: datetime) -> JobChange:
-    """A task is over: its objects, rows and bytes count."""
+def on_committed(task: Task, *, now: datetime, error: str | None = None) -> JobChange:
+    """A task is over: its objects, rows and bytes count; the job has failed with this error, or an object's."""
     assert task.staged is not None, "only staged tasks are committed"
     counts: Counter[str] = Counter()
     sizes = {member.key: member.size for member in task.members}
     for outcome in task.staged.outcomes:
         counts[outcome.kind if outcome.kind is OutcomeKind.LOADED else (outcome.reason or outcome.kind)] += 1
-        counts["rows"] += outcome.rows
-        counts["rejects"] += outcome.rejects
+        out = "_out" if outcome.kind is OutcomeKind.REMOVED else ""  # those left the table
+        counts[f"rows{out}"] += outcome.rows
+        counts[f"rejects{out}"] += outcome.rejects
+        if outcome.rescued:
+            counts["rescued"] += outcome.rescued
         counts["bytes"] += sizes[outcome.key] if outcome.kind is OutcomeKind.LOADED else 0
-    errors = [outcome.error for outcome in task.staged.outcomes if outcome.kind is OutcomeKind.FAILED and outcome.error]
-    return JobChange(task.job, unfinished=-1, counts=dict(counts), finished_at=now, error=errors[0] if errors else None)
+    bad = (OutcomeKind.FAILED, OutcomeKind.REMOVED)
+    errors = [outcome.error for outcome in task.staged.outcomes if outcome.kind in bad and outcome.error]
+    error = error or next(iter(errors), None)
+    return JobChange(task.job, unfinished=-1, counts=dict(counts), finished_at=now, error=error)

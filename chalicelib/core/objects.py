@@ -1,7 +1,7 @@
 """ObjectRef: one S3 object and its identity."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a time that nobody told: older than anything known."""
@@ -57,6 +57,10 @@ class ObjectRef:
         return f"s3://{self.bucket}/{self.key}"
 
 
+DOUBT = timedelta(minutes=1)
+"""Between our clock, which dates listings, and S3's, which dates removals."""
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Word that an object, or one version of it, was deleted."""
@@ -68,15 +72,38 @@ class Removal:
     marker: bool = False  # the bucket keeps versions: a delete marker hides them all
     sequencer: str | None = None
 
+    @property
+    def of_one_version(self) -> bool:
+        """True if one version was deleted for good; else the key holds nothing any more."""
+        return bool(self.version_id) and not self.marker
+
     def ends(self, ref: ObjectRef) -> bool:
-        """True if `ref` is gone by this, and was not written later (F43)."""
+        """True if `ref` is gone by this, and was not written later (F43).
+
+        What was listed long after it is there again: a delete marker can be deleted too.
+        """
         if (self.bucket, self.key) != (ref.bucket, ref.key):
             return False
-        if self.version_id and not self.marker:
+        if self.of_one_version:
             return self.version_id == ref.version_id
         if self.sequencer and ref.sequencer:
             return earlier(ref.sequencer, self.sequencer)
-        return ref.created_at <= self.removed_at
+        shown_since = ref.listed_at is not None and ref.listed_at > self.removed_at + DOUBT
+        return ref.created_at <= self.removed_at and not shown_since
+
+    def outlived_by(self, sighting: ObjectRef) -> bool:
+        """True if word of an object of this key shows that it is there after all; where in doubt, it is tried."""
+        if sighting.listed_at is not None:
+            return sighting.listed_at > self.removed_at
+        return not self.ends(sighting)
+
+    def supersedes(self, other: "Removal") -> bool:
+        """True if this says more than `other` of the same key: a whole key's removal beside a version's, or a later."""
+        if self.of_one_version != other.of_one_version:
+            return not self.of_one_version
+        if self.sequencer and other.sequencer:
+            return earlier(other.sequencer, self.sequencer)
+        return other.removed_at < self.removed_at
 
 
 def earlier(sequencer: str, other: str) -> bool:

@@ -38,6 +38,10 @@ class Reason(StrEnum):
     OUTDATED = "outdated"
     OVERWRITE_IGNORED = "overwrite_ignored"
     HELD = "held"
+    DELETED = "deleted"
+    UNDONE = "undone"
+    ARRIVALS_OFF = "arrivals_off"
+    RUN_INCOMPLETE = "run_incomplete"
 
 
 UNRECORDED = frozenset(
@@ -53,8 +57,14 @@ UNRECORDED = frozenset(
 )
 """Refusals that are counted but get no ledger entry: `explain` can recompute them from the pipeline alone."""
 
-RETRYABLE = frozenset({Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OVERWRITTEN})
+RETRYABLE = frozenset(
+    {Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OVERWRITTEN, Reason.RUN_INCOMPLETE}
+)
 """Refusals that may pass: the same identity is wanted again when it shows up again (F35)."""
+
+
+LEAVING = frozenset({Reason.DELETED, Reason.UNDONE, Reason.EMPTY})
+"""Why rows that were in the table are taken out of it."""
 
 
 def refusal(source: Source, ref: ObjectRef, *, archived: bool = False) -> Reason | None:

@@ -220,9 +220,9 @@ def wait(sweep: Sweep, *, until: datetime) -> Sweep:
     return _next(sweep, due_at=until)
 
 
-def done(sweep: Sweep) -> Sweep:
-    """All tasks are over and the cursor has moved."""
-    return _next(sweep, state=SweepState.DONE)
+def done(sweep: Sweep, *, error: str | None = None) -> Sweep:
+    """All tasks are over and the cursor has moved; the job's error is what people who wait for it want to hear."""
+    return _next(sweep, state=SweepState.DONE, error=sweep.error or error)
 
 
 def cancel(sweep: Sweep, *, error: str | None = None) -> Sweep | None:

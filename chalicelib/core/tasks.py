@@ -55,9 +55,10 @@ class Outcome:
     kind: OutcomeKind
     reason: str | None = None  # a core.selection.Reason, for refused and failed
     error: str | None = None  # one line for people
-    rows: int = 0
+    rows: int = 0  # that came, or of a removed object those that went
     rejects: int = 0
     read_at: datetime | None = None  # when its last byte was read
+    rescued: int = 0  # rows of which a value went to `_rescued`
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,11 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """Rows that a commit takes out as others come in: those of one identity."""
+    """Rows that a commit takes out as others come in: those of one identity, or of all that the key ever had."""
 
     bucket: str
     key: str
-    identity: str
+    identity: str | None  # None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Run:
 
     job: str
     started_at: datetime
+    skips_archived: bool = False  # its pipeline says that archived objects are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,16 @@ def planned(pipeline: Pipeline, job: str, number: int, members: Sequence[ObjectR
     """A new task of a pipeline, to be stored with its members and then sent."""
     table = pipeline.out.address
     return Task(job, number, pipeline.name, table, tuple(members), TaskState.PLANNED, due_at)
+
+
+def closing(pipeline: Pipeline, run: Run, number: int, *, now: datetime, nudge_after: timedelta) -> Task:
+    """The last task of a run that replaces its table's content: it has no members, and says that all others are there.
+
+    So a run that found nothing has something to commit too (F82).
+    """
+    staged = Staged((), (), now, out=pipeline.out, closes=run)
+    due_at = now + nudge_after
+    return Task(run.job, number, pipeline.name, pipeline.out.address, (), TaskState.STAGED, due_at, staged=staged)
 
 
 def begin(task: Task, *, now: datetime, lease: timedelta) -> Task | None:

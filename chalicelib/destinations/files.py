@@ -1,17 +1,26 @@
-"""Parquet files on their way to Tidegate's bucket: one open file a partition, in bounded memory."""
+"""Parquet files on their way to Tidegate's bucket: one file a partition, in bounded memory.
+
+Rows wait until there are enough for a row group. If they are of several partitions, they are sorted then: what is
+worth a row group goes to its partition's file, the rest to the temporary disk, from which each partition is written
+in one go at the end. So a year of hours in one object is 8,760 files, and not as many again each time memory is full.
+"""
 
 import io
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chalicelib.config.columns import Column
 from chalicelib.core.tasks import StagedFile
+from chalicelib.destinations.encoding import WRITER
+from chalicelib.destinations.partitions import Placed
 from chalicelib.destinations.ports import Sink
+from chalicelib.destinations.spills import Spill
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -21,60 +30,122 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds memory and the size of files; bytes are of Arrow memory where nothing else is said."""
+    """What bounds memory, disk and the size of files; bytes are of Arrow memory where nothing else is said."""
 
     object_bytes: int = 32 * MIB  # an object beyond this gets files of its own
     row_group_rows: int = 100_000
     row_group_bytes: int = 32 * MIB
-    waiting_bytes: int = 64 * MIB  # rows of all partitions that wait for their row group to fill
+    waiting_bytes: int = 32 * MIB  # rows of several partitions that wait; sorting them takes as much again
+    run_bytes: int = 4 * MIB  # of one partition among others: worth a row group; less goes to the disk
+    spill_bytes: int = 160 * MIB  # on the disk, compressed; a Lambda has 512 MiB unless it is given more
     open_files: int = 16  # each holds up to one 8 MiB part
     file_bytes: int = 256 * MIB  # compressed; a file beyond this is closed and the next one begun
+    partitions: int = 10_000  # of an object: a task names all its files in 400 KB
+    uploads: int = 2000  # the same where each file is an upload, whose id takes 130 bytes
+
+
+Runs = dict[int, list[pa.RecordBatch]]  # rows by the number of their partition
 
 
 @dataclass(slots=True)
 class _Waiting:
-    batches: list[pa.RecordBatch] = field(default_factory=list)
+    """Rows that are in no file yet."""
+
+    placed: list[Placed] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
+    only: int | None = None  # the one partition of all of them, if there is one
+
+    def add(self, placed: Placed) -> None:
+        number = placed.numbers if isinstance(placed.numbers, int) else None
+        self.only = number if not self.placed or self.only == number else None
+        self.placed.append(placed)
+        self.rows += placed.batch.num_rows
+        self.bytes += placed.batch.nbytes
+
+    def are_enough(self, limits: Limits) -> bool:
+        """True if they fill a row group, or memory if they are of several partitions."""
+        if self.only is None:
+            return self.bytes >= limits.waiting_bytes
+        return self.rows >= limits.row_group_rows or self.bytes >= limits.row_group_bytes
+
+    def take(self) -> Runs:
+        """All of them by partition, each in their order; then none wait."""
+        placed, only = self.placed, self.only
+        self.placed, self.rows, self.bytes, self.only = [], 0, 0, None
+        if not placed or only is not None:
+            return {only: [each.batch for each in placed]} if only is not None else {}
+        rows = pa.concat_batches([each.batch for each in placed])
+        numbers = pa.concat_arrays([each.array for each in placed])
+        placed.clear()
+        order = pc.sort_indices(numbers)  # stable
+        rows, ends = rows.take(order), pc.run_end_encode(numbers.take(order))
+        runs: Runs = {}
+        start = 0
+        for number, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
+            runs[number] = [rows.slice(start, end - start)]
+            start = end
+        return runs
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """Rows of one schema that are in no file yet."""
+
+    columns: tuple[Column, ...]
+    schema: pa.Schema
+    spills: list[Spill]
+    runs: Runs
 
 
 class Files:
-    """Files that are kept or aborted together. `create` gives path and sink for a new file in a partition's folder."""
+    """Files that are kept or aborted together. `create` gives path and sink for a new file of a partition."""
 
-    def __init__(self, create: Callable[[str], tuple[str, Sink]], limits: Limits) -> None:
+    def __init__(self, create: Callable[[int], tuple[str, Sink]], limits: Limits) -> None:
         self._create = create
         self._limits = limits
         self._columns: tuple[Column, ...] = ()
         self._schema: pa.Schema | None = None
-        self._waiting: dict[str, _Waiting] = {}
-        self._waiting_bytes = 0
-        self._open: OrderedDict[str, _ParquetFile] = OrderedDict()  # least recently used first
+        self._waiting = _Waiting()
+        self._spills: list[Spill] = []
+        self._open: dict[int, _ParquetFile] = {}
         self._closed: list[tuple[StagedFile, Sink]] = []
 
-    def add(self, folder: str, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> None:
-        """Rows for one partition. Other columns than before begin new files: one file, one schema."""
-        if columns != self._columns or batch.schema != self._schema:
-            self._close_all()
-            self._columns, self._schema = columns, batch.schema
-        waiting = self._waiting.setdefault(folder, _Waiting())
-        waiting.batches.append(batch)
-        waiting.rows += batch.num_rows
-        waiting.bytes += batch.nbytes
-        self._waiting_bytes += batch.nbytes
-        if waiting.rows >= self._limits.row_group_rows or waiting.bytes >= self._limits.row_group_bytes:
-            self._flush(folder)
-        while self._waiting_bytes > self._limits.waiting_bytes:
-            self._flush(max(self._waiting, key=lambda name: self._waiting[name].bytes))
+    def add(self, placed: Placed) -> None:
+        """More rows. Other columns than before begin new files: one file, one schema."""
+        self._begin(placed.columns, placed.batch.schema)
+        self._waiting.add(placed)
+        if self._waiting.are_enough(self._limits):
+            self._flush()
+
+    def let_go(self) -> Loose | None:
+        """End the files; what none of them has begun to hold is handed out, for other files."""
+        runs = self._waiting.take()
+        for number in list(self._open):
+            self._write(number, runs.pop(number, []))
+            self._close(number)
+        spills, self._spills = self._spills, []
+        return Loose(self._columns, self._schema, spills, runs) if self._schema is not None else None
+
+    def take_in(self, loose: Loose) -> None:
+        """Rows that other files have let go."""
+        self._begin(loose.columns, loose.schema)
+        if loose.spills:
+            self._flush()  # what came earlier stays before
+            self._spills += loose.spills
+        for number, batches in loose.runs.items():
+            for batch in batches:
+                self.add(Placed(batch, loose.columns, number))
 
     def finish(self) -> tuple[StagedFile, ...]:
         """All files, complete."""
-        self._close_all()
+        self._close_all(self._waiting.take())
         return tuple(file for file, _ in self._closed)
 
     def abort(self) -> None:
         """Forget all files; safe to call twice."""
-        self._waiting.clear()
-        self._waiting_bytes = 0
+        self._waiting = _Waiting()
+        self._forget_spills()
         for file in self._open.values():
             file.abort()
         self._open.clear()
@@ -82,34 +153,77 @@ class Files:
             sink.abort()
         self._closed.clear()
 
-    def _flush(self, folder: str) -> None:
-        waiting = self._waiting.pop(folder)
-        self._waiting_bytes -= waiting.bytes
-        file = self._opened(folder)
-        file.write(pa.Table.from_batches(waiting.batches), self._limits.row_group_rows)
-        if file.size >= self._limits.file_bytes:
-            self._close(folder)
+    def _begin(self, columns: tuple[Column, ...], schema: pa.Schema) -> None:
+        if columns != self._columns or schema != self._schema:
+            self._close_all(self._waiting.take())
+            self._columns, self._schema = columns, schema
 
-    def _opened(self, folder: str) -> "_ParquetFile":
-        if folder not in self._open:
-            if len(self._open) >= self._limits.open_files:
-                self._close(next(iter(self._open)))
-            path, sink = self._create(folder)
-            self._open[folder] = _ParquetFile(path, sink, self._schema)
-        self._open.move_to_end(folder)
-        return self._open[folder]
+    def _flush(self) -> None:
+        """Rows that wait go to files that are open or may be opened, or to the disk."""
+        runs = self._waiting.take()
+        least = self._limits.run_bytes if len(runs) > 1 else 0
+        for number in [number for number, batches in runs.items() if sum(each.nbytes for each in batches) >= least]:
+            if number in self._open or len(self._open) < self._limits.open_files:
+                self._write(number, runs.pop(number))
+        if runs and not self._spill(runs):
+            self._close_all(runs)
 
-    def _close(self, folder: str) -> None:
-        file = self._open[folder]  # stays ours to abort until it is closed
-        staged = file.close(self._columns)
-        self._closed.append((staged, file.sink))
-        del self._open[folder]
+    def _spill(self, runs: Runs) -> bool:
+        """Put the rows on the disk; False if there is no room for them."""
+        if sum(spill.bytes for spill in self._spills) >= self._limits.spill_bytes:
+            return False
+        try:
+            self._spills.append(Spill(runs))
+        except OSError:
+            return False
+        return True
 
-    def _close_all(self) -> None:
-        for folder in sorted(self._waiting):
-            self._flush(folder)
-        for folder in list(self._open):
-            self._close(folder)
+    def _write(self, number: int, batches: Iterable[pa.RecordBatch]) -> None:
+        """The partition's rows, those on the disk first, in row groups."""
+        spilled = (spill.take(number) for spill in self._spills)
+        for rows in _row_groups(chain(*spilled, batches), self._limits):
+            file = self._opened(number)
+            file.write(pa.Table.from_batches(rows), self._limits.row_group_rows)
+            if file.size >= self._limits.file_bytes:
+                self._close(number)
+
+    def _opened(self, number: int) -> "_ParquetFile":
+        if number not in self._open:
+            path, sink = self._create(number)
+            self._open[number] = _ParquetFile(path, sink, self._schema)
+        return self._open[number]
+
+    def _close(self, number: int) -> None:
+        file = self._open.get(number)  # stays ours to abort until it is closed
+        if file is not None:
+            staged = file.close(self._columns)
+            self._closed.append((staged, file.sink))
+            del self._open[number]
+
+    def _close_all(self, runs: Runs) -> None:
+        """End all files, with these rows and those on the disk; one partition after the other."""
+        for number in sorted({*runs, *self._open, *chain(*(spill.numbers for spill in self._spills))}):
+            self._write(number, runs.pop(number, []))
+            self._close(number)
+        self._forget_spills()
+
+    def _forget_spills(self) -> None:
+        for spill in self._spills:
+            spill.close()
+        self._spills = []
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch], limits: Limits) -> Iterator[list[pa.RecordBatch]]:
+    rows: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in batches:
+        rows.append(batch)
+        count, size = count + batch.num_rows, size + batch.nbytes
+        if count >= limits.row_group_rows or size >= limits.row_group_bytes:
+            yield rows
+            rows, count, size = [], 0, 0
+    if rows:
+        yield rows
 
 
 class _ParquetFile:
@@ -120,9 +234,7 @@ class _ParquetFile:
         self.sink = sink
         self._rows = 0
         self._stream = _Stream(sink)
-        self._writer = pq.ParquetWriter(  # decimals as bytes: as integers, fewer digits than the table has are refused
-            self._stream, schema, compression="zstd", compression_level=1, use_dictionary=True, store_schema=False
-        )
+        self._writer = pq.ParquetWriter(self._stream, schema, **WRITER)
 
     @property
     def size(self) -> int:

@@ -1,8 +1,10 @@
-"""What destinations ask for: Tidegate's own bucket, where data files wait and lie."""
+"""What destinations ask for: Tidegate's own bucket, where data files wait and lie, and a catalogue of plain files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from chalicelib.config.columns import Column
+from chalicelib.core.registered import Registered
 from chalicelib.core.tasks import Upload
 
 
@@ -42,4 +44,51 @@ class Lake(Protocol):
 
     def exists(self, paths: Sequence[str]) -> frozenset[str]:
         """Those of the paths that exist."""
+        ...
+
+
+class Documents(Protocol):
+    """Small documents in Tidegate's own bucket, each written only over the version that its writer has read."""
+
+    def get(self, path: str) -> tuple[bytes, str] | None:
+        """The document at an s3 URI and its version; None if there is none."""
+        ...
+
+    def put(self, path: str, data: bytes, over: str | None) -> bool:
+        """Write it over this version, or where there is none yet; False if somebody wrote in between."""
+        ...
+
+
+class Registry(Protocol):
+    """A catalogue that engines ask where plain files lie: Glue."""
+
+    def get(self, database: str, name: str) -> tuple[Registered, str] | None:
+        """The table and its version; None if there is none."""
+        ...
+
+    def create(self, table: Registered, *, database_too: bool) -> bool:
+        """Make the table, and its database if it is missing and may be made.
+
+        False if somebody was first. Raises SchemaConflict where the database is missing and may not be made.
+        """
+        ...
+
+    def update(self, table: Registered, version: str) -> bool:
+        """Columns and location from now on; all else about the table stays. False if somebody was first."""
+        ...
+
+    def add_partitions(self, table: Registered, partitions: Mapping[tuple[str, ...], str]) -> None:
+        """Tell where partitions lie, by their values; those that are known already stay as they are."""
+        ...
+
+
+class Agreed(Protocol):
+    """What all tasks agree on: columns under a name; the first to say one decides."""
+
+    def columns(self, name: str) -> tuple[Column, ...]:
+        """What was said so far."""
+        ...
+
+    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
+        """What is agreed on after somebody saw these columns: those that were said before come first."""
         ...

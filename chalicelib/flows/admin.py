@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.config.connection import Connection
+from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.errors import ConfigError
 from chalicelib.flows.ports import Connections, Pipelines
+
+
+def _nothing(out: Iceberg | Parquet) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,7 @@ class Admin:
     now: Callable[[], datetime]
     scheduled: Callable[[Pipeline], object]  # told of every pipeline that is applied
     unscheduled: Callable[[str], object]  # and of every one that is deleted
+    lacks: Callable[[Iceberg | Parquet], str | None] = _nothing  # `table` or `database`: missing, and not to be made
 
     def connect(self, connection: Connection) -> Grant:
         """A new connection with an external id of its own, which never changes again (F5)."""
@@ -62,9 +68,32 @@ class Admin:
                 where=f"pipeline {pipeline.name}",
                 remedy="Narrow the pipeline, or make a connection that allows it",
             )
+        self._check_table(pipeline)
+        lacks = self.lacks(pipeline.out)
+        if lacks is not None:
+            raise ConfigError(
+                f"there is no {lacks} {pipeline.out.address}, and out.auto_create_{lacks} is false",
+                where=f"pipeline {pipeline.name}",
+                remedy=f"Make the {lacks} first, or leave out auto_create_{lacks}; nothing was changed",
+            )
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
         return (*pipeline.source.warnings, *pipeline.out.warnings)
+
+    def _check_table(self, pipeline: Pipeline) -> None:
+        """What replaces a table's whole content would take out the rows of others (F80)."""
+        mine = {pipeline.out.address, pipeline.out.rejects.address}
+        for other in self.pipelines.all():
+            if other.name == pipeline.name or not (pipeline.out.replaces or other.out.replaces):
+                continue
+            shared = mine & {other.out.address, other.out.rejects.address}
+            if shared:
+                replacing = pipeline if pipeline.out.replaces else other
+                raise ConfigError(
+                    f"pipeline {other.name} writes to {min(shared)} too, whose whole content {replacing.name} replaces",
+                    where=f"pipeline {pipeline.name}",
+                    remedy="Give each a table of its own, or take mode append or merge",
+                )
 
     def pipeline(self, name: str) -> Pipeline:
         """The pipeline of this name."""

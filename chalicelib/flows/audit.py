@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from chalicelib.config.destination import Iceberg, Parquet
+from chalicelib.config.destination import Iceberg, Mode, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.audit import (
     FIRST_KEY,
@@ -18,6 +18,7 @@ from chalicelib.core.audit import (
     WRONG,
     Finding,
     Pair,
+    is_out,
     judge,
     last_under,
     merged,
@@ -25,7 +26,8 @@ from chalicelib.core.audit import (
     rows_differ,
 )
 from chalicelib.core.connections import Grant
-from chalicelib.core.ledger import Entry, Owner, State
+from chalicelib.core.jobs import JobState
+from chalicelib.core.ledger import Entry, Owner, State, taken_by
 from chalicelib.core.listing import Listed
 from chalicelib.core.selection import refusal
 from chalicelib.core.tasks import Task
@@ -34,6 +36,7 @@ from chalicelib.flows.admin import Admin
 from chalicelib.flows.ports import Jobs, Ledger, Listing
 
 TASKS = 100  # looked up in the table at once
+RUNS = 100  # jobs among which the last good run is looked for
 
 Rows = Mapping[tuple[str, str], int]
 
@@ -109,7 +112,10 @@ class Auditing:
         pipeline = self.admin.pipeline(name)
         grant = self.admin.connection(pipeline.connection)
         where = narrowed(pipeline, prefix)
+        if isinstance(pipeline.out, Iceberg):  # what is older may have expired with its tags
+            since = min(since, timedelta(seconds=pipeline.out.maintenance.snapshot_age))
         tally = _Tally(self, pipeline, self.now(), since, examples, self._rows(pipeline, where) if rows else None)
+        tally.run = self._run(pipeline) if pipeline.out.replaces else None
         for listed, entry in self._pairs(pipeline, grant, where):
             tally.add(listed, entry)
         return tally.result(where)
@@ -123,6 +129,11 @@ class Auditing:
                 remedy="Audit it without rows, or let it write origin columns",
             )
         return self.table(out).rows_by_key(out.database, out.table, bucket=pipeline.source.bucket, prefix=prefix)
+
+    def _run(self, pipeline: Pipeline) -> str:
+        """The job whose rows are the whole content: the last run that ended well."""
+        jobs = self.jobs.history(pipeline.name, limit=RUNS)
+        return next((job.id for job in jobs if job.sweep is not None and job.state is JobState.DONE), "")
 
     def _pairs(self, pipeline: Pipeline, grant: Grant, prefix: str) -> Iterator[Pair]:
         after = ""
@@ -160,6 +171,7 @@ class _Tally:
     examples: list[Example] = field(default_factory=list)
     waiting: dict[Owner, list[str]] = field(default_factory=dict)  # keys by the task to look up
     kept: int = 0  # of those keys
+    run: str | None = None  # the only job that has rows in a table whose content is replaced
 
     def add(self, listed: Listed | None, entry: Entry | None) -> None:
         """Take in one key."""
@@ -172,7 +184,7 @@ class _Tally:
         finding = judge(self.pipeline, listed, entry, now=self.now)
         if finding is not None:
             self._found(finding, _key(listed, entry), _detail(finding, listed, entry))
-        if entry is not None and entry.state is State.COMMITTED:
+        if entry is not None and (entry.state is State.COMMITTED or is_out(entry)):
             self._look_in_table(entry)
 
     def result(self, prefix: str) -> Audit:
@@ -203,12 +215,16 @@ class _Tally:
             self.examples.append(Example(finding, key, detail))
 
     def _look_in_table(self, entry: Entry) -> None:
-        at = entry.committed_at
+        at = entry.claimed_at if is_out(entry) else entry.committed_at
+        if self.run is not None and not taken_by(entry, self.run):
+            return  # its rows went with an earlier content
         if at is None or at > self.now - PATIENCE:
             return  # the table was perhaps read before
         if self.rows is not None:
             rows = self.rows.get((entry.key, entry.ref.identity), 0)
             differs = rows_differ(entry, rows)
+            if differs is Finding.FEWER_ROWS and self.pipeline.out.mode is Mode.MERGE:
+                differs = None  # later rows with the same keys took their place
             if differs is not None:
                 self._found(differs, entry.key, f"{rows} in the table, {entry.rows} in the ledger")
         if at >= self.now - self.since and entry.owner is not None and entry.rows > 0:

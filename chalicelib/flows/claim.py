@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
+from chalicelib.core import withdrawal
 from chalicelib.core.ledger import Contested, Entry, Owner, Skipped, Verdict, Won
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason
@@ -31,6 +32,7 @@ class Claims:
     ledger: Ledger
     jobs: Jobs
     lease: timedelta
+    leaving: bool = False  # to take their rows out, not to load them
 
     def take(self, pipeline: Pipeline, wanted: Mapping[Owner, Sequence[ObjectRef]], *, now: datetime) -> Claimed:
         """Claim each object for the task that is to load it; safe to repeat with the same arguments.
@@ -57,6 +59,11 @@ class Claims:
         self, pipeline: Pipeline, undecided: Mapping[str, tuple[Owner, ObjectRef]], now: datetime, dead: Set[Owner]
     ) -> dict[str, Verdict]:
         entries = self.ledger.get(pipeline.name, undecided.keys())
+        if self.leaving:
+            return {
+                key: withdrawal.take(entries.get(key), ref, owner, now=now, lease=self.lease, dead=dead)
+                for key, (owner, ref) in undecided.items()
+            }
         return {
             key: rules.claim(
                 entries.get(key),
@@ -67,6 +74,7 @@ class Claims:
                 lease=self.lease,
                 dead=dead,
                 ignore_overwrites=pipeline.out.overwrite == "ignore",
+                again=pipeline.out.replaces,
             )
             for key, (owner, ref) in undecided.items()
         }

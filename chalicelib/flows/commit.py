@@ -6,25 +6,20 @@ refuses the slower of two changes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core import ledger
-from chalicelib.core import tasks as rules
-from chalicelib.core.jobs import on_committed, on_void
-from chalicelib.core.ledger import Entry, Owner, State
-from chalicelib.core.objects import UNKNOWN_TIME
-from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Former, Outcome, OutcomeKind, Staged, Task, TaskState
+from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import SchemaConflict, StagedFileMissing, TidegateError
-from chalicelib.flows.claim import rewrite
+from chalicelib.flows.bad_rows import BadRows
+from chalicelib.flows.formers import Claims, claims_of, formers, owned
+from chalicelib.flows.mark import Marks
+from chalicelib.flows.pace import Pace
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Queue, Table
-
-GROUP = 100  # tasks in one change
+from chalicelib.flows.runs import Runs
 
 Hint = tuple[str, int]  # job and number of a task
-Claims = Mapping[str, Entry]  # by key
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,7 @@ class Commit:
     table: Callable[[Iceberg | Parquet], Table]
     metrics: Metrics
     now: Callable[[], datetime]
+    pace: Pace = field(default_factory=Pace)
 
     def tasks(self, hints: Iterable[Hint]) -> Mapping[Hint, TidegateError]:
         """Commit the tasks that messages named, and whatever else is ready for the same tables.
@@ -58,24 +54,48 @@ class Commit:
         return failed
 
     def _table(self, address: str, named: Mapping[Hint, Task]) -> None:
-        indexed = {(task.job, task.number): task for task in self.jobs.staged(address, limit=GROUP)}
-        ready = list({**indexed, **named}.values())
-        for start in range(0, len(ready), GROUP):
-            self._group(ready[start : start + GROUP])
+        indexed = {(task.job, task.number): task for task in self.jobs.staged(address, limit=self.pace.tasks)}
+        found = list({**indexed, **named}.values())
+        ready = [task for task in found if not _replaces(task)]
+        if self.pace.is_due(ready, self.now()):
+            for start in range(0, len(ready), self.pace.tasks):
+                self._group(ready[start : start + self.pace.tasks])
+        else:
+            self._gather(task for task in named.values() if not _replaces(task))
+        for job in dict.fromkeys(task.job for task in found if _replaces(task)):
+            Runs(self.ledger, self.jobs, self.table, self._marks, self._bad_rows).commit(job)
+            self._tell_sweeps([job])
+
+    def _gather(self, tasks: Iterable[Task]) -> None:
+        """Leave them staged; their messages are done with, and the tick sends others in time."""
+        for task in tasks:
+            waiting = self.pace.waiting(task)
+            if waiting is not None:
+                self.jobs.swap(waiting)
+
+    @property
+    def _bad_rows(self) -> BadRows:
+        return BadRows(self.table, self.metrics)
+
+    @property
+    def _marks(self) -> Marks:
+        return Marks(self.ledger, self.jobs, self.metrics, self.now)
 
     def _group(self, tasks: Sequence[Task]) -> None:
         for out, group in _by_destination(tasks):
             known = self._known(out, group)
-            claims = {task.id: self._claims(task) for task in group}
+            claims = {task.id: claims_of(self.ledger, task) for task in group}
             fresh = [task for task in group if task.id not in known and _owns_its_members(task, claims[task.id])]
             done = {**known, **self._commit(out, fresh, claims)}
             if out is not None:
-                self._commit_rejects(out.rejects, [task for task in group if task.id in done], claims)
+                BadRows(self.table, self.metrics).commit(
+                    out.rejects, [task for task in group if task.id in done], claims
+                )
             for task in group:
                 if task.id in done:
-                    self._mark(task, done[task.id])
+                    self._marks.committed(task, done[task.id])
                 elif task not in fresh:
-                    self._void(task)
+                    self._marks.void(task)
         self._tell_sweeps({task.job for task in tasks})
 
     def _tell_sweeps(self, jobs: Iterable[str]) -> None:
@@ -102,83 +122,9 @@ class Commit:
         except (SchemaConflict, StagedFileMissing) as error:
             if len(tasks) > 1:
                 return {key: value for task in tasks for key, value in self._commit(out, [task], claims).items()}
-            self._set_aside(tasks[0], error)
+            self._marks.set_aside(tasks[0], error)
             return {}
         return dict.fromkeys((task.id for task in tasks), snapshot)
-
-    def _commit_rejects(self, out: Iceberg | Parquet, tasks: Sequence[Task], claims: Mapping[str, Claims]) -> None:
-        """The bad rows of tasks whose good ones are in the table, under tags of their own: twice is the same as once.
-
-        Rows that count are never held back by a rejects table that somebody made in another shape.
-        """
-        gone = {task.id: formers(task, claims[task.id], rejects=True) for task in tasks}
-        bad = [as_rejects(task) for task in tasks if task.staged and (task.staged.rejected or gone[task.id])]
-        if not bad:
-            return
-        try:
-            self.table(out).commit(out, bad, gone)
-        except (SchemaConflict, StagedFileMissing):
-            if len(bad) > 1:
-                for task in tasks:
-                    self._commit_rejects(out, [task], claims)
-            else:
-                self.metrics.count("RejectsLost", 1, pipeline=bad[0].pipeline)
-
-    def _set_aside(self, task: Task, error: SchemaConflict | StagedFileMissing) -> None:
-        assert task.staged is not None
-        reason = Reason.SCHEMA_CONFLICT if isinstance(error, SchemaConflict) else Reason.STAGED_FILE_MISSING
-        outcomes = (
-            Outcome(o.key, OutcomeKind.FAILED, reason=reason, error=str(error)) if o.kind is OutcomeKind.LOADED else o
-            for o in task.staged.outcomes
-        )
-        failed = replace(task, staged=replace(task.staged, outcomes=tuple(outcomes), files=()))
-        self._mark(failed, None)
-
-    def _claims(self, task: Task) -> Claims:
-        """What the ledger says of the task's members; not asked where nothing was loaded, and so nothing replaced."""
-        if task.staged is None or not any(o.rows or o.rejects or o.read_at for o in task.staged.outcomes):
-            return {}
-        return self.ledger.get(task.pipeline, [member.key for member in task.members])
-
-    def _void(self, task: Task) -> None:
-        voided = rules.void(task, error="its claims were taken over")
-        if voided is not None:
-            self.jobs.swap(voided, on_void(voided, now=self.now()))
-
-    def _mark(self, task: Task, snapshot: str | None) -> None:
-        """Members first, then the task with its job: repeating either changes nothing."""
-        assert task.staged is not None
-        now = self.now()
-        self._mark_members(task, task.staged, snapshot, now)
-        done = rules.commit(task, snapshot=snapshot)
-        if done is not None and self.jobs.swap(done, on_committed(done, now=now)):
-            self._measure(task, now)
-
-    def _mark_members(self, task: Task, staged: Staged, snapshot: str | None, now: datetime) -> None:
-        owner = Owner(task.job, task.number)
-        outcomes = {outcome.key: outcome for outcome in staged.outcomes}
-        members = {member.key: member for member in task.members}
-
-        def marked(entry: Entry) -> Entry | None:
-            return ledger.mark(
-                entry,
-                owner,
-                members[entry.key],
-                outcomes[entry.key],
-                staged_at=staged.at,
-                now=now,
-                snapshot=snapshot,
-            )
-
-        rewrite(self.ledger, task.pipeline, outcomes.keys(), marked)
-
-    def _measure(self, task: Task, now: datetime) -> None:
-        assert task.staged is not None
-        loaded = {outcome.key for outcome in task.staged.outcomes if outcome.kind is OutcomeKind.LOADED}
-        for member in task.members:
-            if member.key in loaded and member.created_at != UNKNOWN_TIME:
-                lag = (now - member.created_at).total_seconds()
-                self.metrics.seconds("Lag", lag, pipeline=task.pipeline)
 
 
 def _owns_its_members(task: Task, claims: Claims) -> bool:
@@ -189,33 +135,12 @@ def _owns_its_members(task: Task, claims: Claims) -> bool:
     """
     if task.staged is not None and not task.staged.files:
         return True
-    return all(_owned(task, claims.get(member.key)) for member in task.members)
+    return all(owned(task, claims.get(member.key)) for member in task.members)
 
 
-def _owned(task: Task, entry: Entry | None) -> bool:
-    return entry is not None and entry.state is State.CLAIMED and entry.owner == Owner(task.job, task.number)
-
-
-def formers(task: Task, claims: Claims, *, rejects: bool = False) -> tuple[Former, ...]:
-    """What goes as the task's rows come; of the rejects table also where bad rows are all there is to show."""
-    if task.staged is None or task.staged.out is None:
-        return ()
-    replacing = task.staged.out.overwrite == "replace"
-    outcomes = (o for o in task.staged.outcomes if o.kind is OutcomeKind.LOADED or (rejects and o.rejects))
-    entries = (claims.get(outcome.key) for outcome in outcomes)
-    return tuple(
-        Former(entry.ref.bucket, entry.key, identity)
-        for entry in entries
-        if entry is not None and _owned(task, entry)
-        for identity in ledger.formers(entry, replacing=replacing)
-    )
-
-
-def as_rejects(task: Task) -> Task:
-    """The task as the rejects table sees it: its files are those of the bad rows."""
-    assert task.staged is not None
-    staged = replace(task.staged, files=task.staged.rejected, rejected=())
-    return replace(task, staged=staged)
+def _replaces(task: Task) -> bool:
+    """True if its rows count only together with those of its whole run."""
+    return task.staged is not None and task.staged.out is not None and task.staged.out.replaces
 
 
 def _by_destination(tasks: Sequence[Task]) -> list[tuple[Iceberg | Parquet | None, list[Task]]]:

@@ -6,12 +6,12 @@ that is delivered again meets its own claims and its own tasks, and goes on wher
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.config.pipeline import Pipeline
-from chalicelib.core import ledger as rules
+from chalicelib.core import withdrawal
 from chalicelib.core.jobs import Job, JobKind, job_id
 from chalicelib.core.ledger import Owner
 from chalicelib.core.notifications import parse
@@ -57,16 +57,29 @@ class Discover:
             raise notices.broken
 
     def _remove(self, pipeline: Pipeline, removal: Removal) -> None:
-        """Remember that an object is gone; its rows stay or go by the pipeline's policy."""
-        rewrite(self.ledger, pipeline.name, [removal.key], partial(rules.remove, removal=removal))
+        """Remember that an object is gone; its rows stay or go by the pipeline's policy.
+
+        They go within a minute: the tick takes the rows of all that was deleted out of the table in one change.
+        """
+        now = self.now()
+        delete_rows = pipeline.out.on_delete == "delete_rows" and not pipeline.out.replaces
+        if delete_rows and not self.ledger.get(pipeline.name, [removal.key]):
+            unseen = withdrawal.unseen(removal, pipeline.name, now=now)
+            if unseen is not None and refusal(pipeline.source, replace(unseen.ref, size=1)) is None:
+                self.ledger.swap([unseen])
+        gone = partial(withdrawal.remove, removal=removal, delete_rows=delete_rows, now=now)
+        rewrite(self.ledger, pipeline.name, [removal.key], gone)
         self.metrics.count("ObjectsRemoved", 1, pipeline=pipeline.name)
 
     def start(self, pipeline: Pipeline, kind: JobKind, cause: str, refs: Sequence[ObjectRef]) -> None:
         """Give every wanted object to a task of the job that `cause` stands for, and record every refusal."""
+        if kind is JobKind.ARRIVAL and not pipeline.takes_arrivals:
+            self.metrics.count("ObjectsRefused", len(refs), pipeline=pipeline.name, reason=Reason.ARRIVALS_OFF)
+            return
         now = self.now()
         latest, outdated = _latest(refs)
         refused = {ref: reason for ref in latest if (reason := refusal(pipeline.source, ref)) is not None}
-        record(self.ledger, pipeline.name, refused, now=now)
+        record(self.ledger, pipeline, refused, now=now)
         counts = Counter(refused.values()) + Counter({Reason.OUTDATED: outdated})
         self.metrics.count("ObjectsSeen", len(refs), pipeline=pipeline.name)
         wanted = [ref for ref in latest if ref not in refused]
@@ -77,11 +90,10 @@ class Discover:
         job = job_id(JobKind.RECOVERY, pipeline.name, cause)
         self._take(pipeline, JobKind.RECOVERY, job, refs, Counter(), self.now())
 
-    def replay(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> str:
-        """Start a job for objects whose entries were made to wait for it; returns its id."""
+    def replay(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> tuple[str, ...]:
+        """Start jobs for objects whose entries were made to wait for it; returns their ids."""
         job = job_id(JobKind.REPLAY, pipeline.name, cause)
-        self._take(pipeline, JobKind.REPLAY, job, refs, Counter(), self.now())
-        return job
+        return self._take(pipeline, JobKind.REPLAY, job, refs, Counter(), self.now())
 
     def _take(
         self,
@@ -91,8 +103,9 @@ class Discover:
         wanted: Sequence[ObjectRef],
         refused: Counter[Reason],
         now: datetime,
-    ) -> None:
-        source = pipeline.source
+    ) -> tuple[str, ...]:
+        """The ids of the jobs that it takes: one for so many tasks as can be stored at once."""
+        source, started = pipeline.source, list[str]()
         groups = list(plan(wanted, min_task_size=source.min_task_size, max_objects=source.max_task_files))
         for part in range(0, max(1, len(groups)), MAX_TASKS):
             name = job if part == 0 else f"{job}.{part}"
@@ -102,6 +115,8 @@ class Discover:
             for reason, count in counts.items():
                 self.metrics.count("ObjectsRefused", count, pipeline=pipeline.name, reason=reason)
             self._send(pipeline, kind, name, claimed, counts, now)
+            started += [name] if claimed.won else []
+        return tuple(started)
 
     def _send(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 
+from chalicelib.config.destination import SchemaChange
 from chalicelib.config.filters import Filter
 from chalicelib.config.parsers.objects import Objects
 from chalicelib.config.source import Source
@@ -21,18 +22,19 @@ def entries(
     filters: tuple[Filter, ...],
     setting: Setting,
     *,
+    change: SchemaChange = SchemaChange.EVOLVE,
     breaks: list[DecodeError] | None = None,
 ) -> Iterator[Iterator[Entry]]:
     """The entries of `setting.ref`, each to be read to its end before the next is asked for.
 
-    Objects that are rows themselves are described, not read. `breaks`: see open_rows.
+    Objects that are rows themselves are described, not read. `change`, `breaks`: see open_rows.
 
     Raises what Buckets and records.stream.open_rows raise.
     """
     ref, prefix, parser = setting.ref, source.listed_prefix, source.parser
     if isinstance(parser, Objects):
         describe = partial(buckets.describe, grant, ref, prefix=prefix, tags=parser.tags)
-        yield described(describe, parser, filters, setting)
+        yield described(describe, parser, filters, setting, change=change)
         return
     with closing(buckets.open(grant, ref, prefix=prefix)) as body:
-        yield open_rows(body, source, filters, setting, encoding=body.encoding, breaks=breaks)
+        yield open_rows(body, source, filters, setting, encoding=body.encoding, change=change, breaks=breaks)

@@ -169,5 +169,12 @@ class _Walk:
     def _claim(self, entry: Entry | None, ref: ObjectRef, now: datetime) -> Verdict:
         ignoring = self.pipeline.out.overwrite == "ignore"
         return rules.claim(
-            entry, ref, self.pipeline.name, NOBODY, now=now, lease=timedelta(), ignore_overwrites=ignoring
+            entry,
+            ref,
+            self.pipeline.name,
+            NOBODY,
+            now=now,
+            lease=timedelta(),
+            ignore_overwrites=ignoring,
+            again=self.pipeline.out.replaces,
         )

@@ -114,7 +114,7 @@ class Load:
         try:
             outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
             self._diagnose(health, task, outcomes, reader.denials)
-            return Staged(outcomes, rows.finish(), self.now(), rejects.finish(), pipeline.out)
+            return Staged(outcomes, rows.finish(), self.now(), rejects.finish(), rows.out)
         except BaseException:
             rows.abandon()
             rejects.abandon()

@@ -35,18 +35,26 @@ class Connections(Protocol):
     def remove(self, name: str) -> bool: ...
 
 
-class Pipelines(Protocol):
-    """Pipeline documents, found by name or by the bucket they read; and the columns their rows turned out to have."""
+class Columns(Protocol):
+    """The columns that the rows of pipelines turned out to have."""
+
+    def columns(self, name: str) -> tuple[Column, ...]: ...
+    def settle(self, name: str, seen: tuple[Column, ...], *, grow: bool = True) -> tuple[Column, ...]:
+        """The pipeline's columns after an object with `seen`; all callers agree on place and type of each.
+
+        Without `grow` the first caller's are all that there will be.
+        """
+        ...
+
+
+class Pipelines(Columns, Protocol):
+    """Pipeline documents, found by name or by the bucket they read; and their rows' columns."""
 
     def get(self, name: str) -> Pipeline | None: ...
     def all(self) -> Sequence[Pipeline]: ...
     def watching(self, bucket: str) -> Sequence[Pipeline]: ...
     def put(self, pipeline: Pipeline) -> None: ...
     def remove(self, name: str) -> bool: ...
-    def columns(self, name: str) -> tuple[Column, ...]: ...
-    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
-        """The pipeline's columns after an object with `seen`; all callers agree on place and type of each."""
-        ...
 
 
 class Ledger(Protocol):
@@ -160,12 +168,16 @@ class Jobs(Protocol):
 
 
 class Queue(Protocol):
-    """Messages to the doors that load, commit and sweep."""
+    """Messages to the doors that load, commit, sweep and maintain."""
 
     def load(self, tasks: Sequence[Task]) -> None: ...
     def commit(self, tasks: Sequence[Task]) -> None: ...
     def sweep(self, pipeline: str, name: str, *, delay: int = 0) -> None:
         """Ask for a sweep's next turn, in `delay` seconds."""
+        ...
+
+    def maintain(self, table: str) -> None:
+        """Ask for the maintenance of a table, by its address."""
         ...
 
 
@@ -202,6 +214,11 @@ class Buckets(Protocol):
 
 class Staging(Protocol):
     """The files of one attempt of one task."""
+
+    @property
+    def out(self) -> Iceberg | Parquet:
+        """What the files are made for, with the time column that was chosen if the document names none."""
+        ...
 
     def write(self, batch: "pa.RecordBatch", columns: tuple[Column, ...]) -> None: ...
     def keep(self) -> None: ...

@@ -8,14 +8,15 @@ from functools import partial
 from typing import Any
 
 from chalicelib.config.columns import Column
-from chalicelib.config.filters import Filter
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.config.source import Source
+from chalicelib.core.columns import merge
 from chalicelib.core.connections import Grant
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import refusal
 from chalicelib.errors import ConfigError, DataError, DecodeError, TidegateError, TooManyBadRows
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.agree import Agreement, check_names
 from chalicelib.flows.entries import entries
 from chalicelib.flows.ports import Buckets, Listing
 from chalicelib.records.stream import Entry, Reject, Setting
@@ -67,7 +68,8 @@ class Previewing:
 
         Raises ConfigError if nothing is there, DataError if the first object breaks before its first row.
         """
-        found = preview_of(self._looks(pipeline, key), rows=rows)
+        known = self.admin.pipelines.columns(pipeline.name)
+        found = preview_of(self._looks(pipeline, key), pipeline, known=known, rows=rows)
         if not found.sampled:
             place = pipeline.source.listed_prefix if key is None else key
             remedy = "Check the key" if key is not None else "Check path_prefix and the patterns"
@@ -88,7 +90,7 @@ class Previewing:
             if refused:
                 raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
             setting = Setting(ref, self.now(), self.secret)
-            yield str(ref), partial(_opened, self.buckets, grant, source, pipeline.filters, setting)
+            yield str(ref), partial(_opened, self.buckets, grant, source, pipeline, setting)
 
     def _wanted(self, grant: Grant, source: Source) -> Iterator[ObjectRef]:
         after: str | None = ""
@@ -102,20 +104,23 @@ class Previewing:
                 return
 
 
-def preview_of(looks: Iterable[Look], *, rows: int = ROWS) -> Preview:
-    """The first `rows` rows of these objects.
+def preview_of(
+    looks: Iterable[Look], pipeline: Pipeline, *, known: tuple[Column, ...] = (), rows: int = ROWS
+) -> Preview:
+    """The first `rows` rows of these objects; `known` columns are those that the pipeline has agreed on already.
 
     Reading stops after so many rows, BYTES bytes of them, or OBJECTS objects. An error of the data after the first
     row, such as the cut end of a sample, is a finding (E31), and the record that it cut is left out; before the first
     row it is raised.
     """
     result = Preview()
+    agreed = _agreed(pipeline, known)
     for name, look in looks:
         result.sampled.append(name)
         breaks: list[DecodeError] = []
         try:
             with look(breaks) as found:
-                _read(found, name, result, rows)
+                _read(found, agreed, name, result, rows)
             if breaks and not _enough(result, rows):
                 _without_last(result)
                 raise breaks[0]
@@ -134,11 +139,12 @@ def _opened(
     buckets: Buckets,
     grant: Grant,
     source: Source,
-    filters: tuple[Filter, ...],
+    pipeline: Pipeline,
     setting: Setting,
     breaks: list[DecodeError],
 ) -> AbstractContextManager[Iterator[Entry]]:
-    return entries(buckets, grant, source, filters, setting, breaks=breaks)
+    change = pipeline.out.schema_change
+    return entries(buckets, grant, source, pipeline.filters, setting, change=change, breaks=breaks)
 
 
 def _without_last(result: Preview) -> None:
@@ -153,19 +159,33 @@ def _enough(result: Preview, rows: int) -> bool:
     return len(result.rows) >= rows or result.read >= BYTES
 
 
-def _read(found: Iterator[Entry], name: str, result: Preview, rows: int) -> None:
+def _agreed(pipeline: Pipeline, known: tuple[Column, ...]) -> Agreement:
+    """What a load would agree on, told to nobody."""
+    columns = known
+
+    def settle(seen: tuple[Column, ...], *, grow: bool) -> tuple[Column, ...]:
+        nonlocal columns
+        columns = merge(columns, seen) if grow or not columns else columns
+        return columns
+
+    return Agreement.of(pipeline, lambda: columns, settle)
+
+
+def _read(found: Iterator[Entry], agreed: Agreement, name: str, result: Preview, rows: int) -> None:
     for entry in found:
-        _add(entry, name, result, rows)
+        _add(entry, agreed, name, result, rows)
         if _enough(result, rows):
             return
 
 
-def _add(entry: Entry, name: str, result: Preview, rows: int) -> None:
-    columns = entry.infer()
+def _add(entry: Entry, agreed: Agreement, name: str, result: Preview, rows: int) -> None:
+    columns = agreed.columns(entry.infer())
     if not columns:
         return
+    shape = entry.shape(columns)
+    check_names(shape)
     known = {column.name for column in result.columns}
-    result.columns += tuple(column for column in entry.shape(columns) if column.name not in known)
+    result.columns += tuple(column for column in shape if column.name not in known)
     for page in entry.pages(columns):
         result.rows += page.batch.slice(0, rows - len(result.rows)).to_pylist()
         result.rejects += [Bad(name, entry.name, r) for r in page.rejects[: REJECTS - len(result.rejects)]]

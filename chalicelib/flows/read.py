@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from chalicelib.config.columns import Column
 from chalicelib.config.pipeline import Pipeline
@@ -26,8 +27,9 @@ from chalicelib.errors import (
     TooManyBadRows,
     TransientError,
 )
+from chalicelib.flows.agree import Agreement, check_names
 from chalicelib.flows.entries import entries
-from chalicelib.flows.ports import Buckets, Pipelines, Staging
+from chalicelib.flows.ports import Buckets, Columns, Staging
 from chalicelib.records.origin import with_origin
 from chalicelib.records.pages import Page
 from chalicelib.records.rejected import REJECTED, rejected
@@ -50,6 +52,7 @@ REASONS: dict[type[TidegateError], tuple[OutcomeKind, Reason]] = {
 class _Count:
     rows: int = 0
     rejects: int = 0
+    rescued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Reader:
     grant: Grant
     pipeline: Pipeline
     job: str
-    pipelines: Pipelines
+    pipelines: Columns
     buckets: Buckets
     secret: Callable[[str], bytes]
     rows: Staging
@@ -88,7 +91,14 @@ class Reader:
             return Outcome(ref.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=_brief(error))
         self.rows.keep()
         self.rejects.keep()
-        return Outcome(ref.key, OutcomeKind.LOADED, rows=count.rows, rejects=count.rejects, read_at=self.now())
+        return Outcome(
+            ref.key,
+            OutcomeKind.LOADED,
+            rows=count.rows,
+            rejects=count.rejects,
+            read_at=self.now(),
+            rescued=count.rescued,
+        )
 
     def _ended(self, ref: ObjectRef, error: DataError | ConfigError, count: _Count) -> Outcome:
         if isinstance(error, TooManyBadRows):  # what was bad is what people want to see then
@@ -118,7 +128,8 @@ class Reader:
             raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
         setting = Setting(ref, self.now(), self.secret)
         try:
-            with entries(self.buckets, self.grant, source, self.pipeline.filters, setting) as found:
+            change = self.pipeline.out.schema_change
+            with entries(self.buckets, self.grant, source, self.pipeline.filters, setting, change=change) as found:
                 for entry in found:
                     self._stage(entry, setting, count)
         except TidegateError as error:
@@ -126,13 +137,15 @@ class Reader:
             raise
 
     def _stage(self, entry: Entry, setting: Setting, count: _Count) -> None:
-        settled = self._settled(entry.infer())
+        settled = self._agreement.columns(entry.infer())
         columns = entry.shape(settled)
+        check_names(columns)
         for page in entry.pages(settled):
             self.alive()
             self._write(page, columns, entry.name, setting)
             count.rows += page.batch.num_rows
             count.rejects += len(page.rejects)
+            count.rescued += entry.rescued(page)
 
     def _write(self, page: Page, columns: tuple[Column, ...], entry: str | None, setting: Setting) -> None:
         ref, run_at = setting.ref, setting.run_at
@@ -148,16 +161,10 @@ class Reader:
             bad = rejected(page.rejects, ref, pipeline=self.pipeline.name, job=self.job, entry=entry, at=run_at)
             self.rejects.write(bad, REJECTED)
 
-    def _settled(self, seen: tuple[Column, ...]) -> tuple[Column, ...]:
-        """The declared columns; those that were found in the rows come as all tasks of the pipeline agree on them."""
-        declared: tuple[Column, ...] = self.pipeline.source.parser.columns or ()
-        found = tuple(column for column in seen if column not in declared)
-        if not found:
-            return declared
-        known = self.pipelines.columns(self.pipeline.name)
-        if not {column.name for column in found} <= {column.name for column in known}:
-            known = self.pipelines.settle(self.pipeline.name, found)
-        return (*declared, *(column for column in known if column.src is not None)) if declared else known
+    @property
+    def _agreement(self) -> Agreement:
+        name = self.pipeline.name
+        return Agreement.of(self.pipeline, partial(self.pipelines.columns, name), partial(self.pipelines.settle, name))
 
 
 def denied(ref: ObjectRef, error: ConfigError) -> Outcome:

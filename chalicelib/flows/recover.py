@@ -1,7 +1,8 @@
 """What the tick does: find whatever a crash left behind, and set it going again (protocol, "What each crash leaves").
 
 - tasks past their time: planned or loading ones are sent again, staged ones are nudged, split ones are finished;
-- entries that nobody works on: pending ones, and claims whose lease is over although no task will ever end them.
+- entries that nobody works on: pending ones, and claims whose lease is over although no task will ever end them;
+  those whose rows are to leave their table, as the customer deleted the object, begin here.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from functools import partial
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import tasks as rules
+from chalicelib.core.ledger import Entry
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 from chalicelib.flows.troubles import try_all
+from chalicelib.flows.withdraw import Withdraw
 
 LIMIT = 500  # found in one tick; the rest is found by the next
 
@@ -31,6 +34,7 @@ class Recover:
     now: Callable[[], datetime]
     patience: timedelta  # how long a task that was sent again is left alone
     discover: Discover
+    withdraw: Withdraw
     split: Callable[[Task], None]
 
     def tick(self) -> None:
@@ -52,9 +56,18 @@ class Recover:
         else:
             self.queue.load([waiting])
 
+    def _in_run(self, entry: Entry) -> bool:
+        """Whether a run that is not over has it: nobody else may bring what replaces the whole content."""
+        job = self.jobs.job(entry.owner.job) if entry.owner is not None else None
+        return job is not None and job.sweep is not None and (not job.sealed or job.unfinished > 0)
+
     def _entries(self, pipeline: Pipeline) -> None:
         """Start a job for what nobody works on; claiming decides, once more, whether that is so."""
         now = self.now()
         found = self.ledger.open(pipeline.name, due=now, limit=LIMIT)
-        if found:
-            self.discover.resume(pipeline, now.isoformat(), [entry.ref for entry in found])
+        if pipeline.out.replaces:
+            found = [entry for entry in found if not self._in_run(entry)]
+        lost = [entry.ref for entry in found if entry.leaving is None]
+        if lost:
+            self.discover.resume(pipeline, now.isoformat(), lost)
+        self.withdraw.start(pipeline, now.isoformat(), [entry for entry in found if entry.leaving is not None])

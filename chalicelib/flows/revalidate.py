@@ -98,6 +98,8 @@ class Revalidate:
 
     def _denied(self, grant: Grant, pipeline: Pipeline) -> list[Entry]:
         """Objects that AWS denied us; what our own connection is not for is left alone until it is widened."""
+        if pipeline.out.replaces:
+            return []  # its next run takes everything again
         entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=LIMIT)
         return [entry for entry in entries if not grant.connection.refusal(entry.ref.bucket, entry.key)]
 

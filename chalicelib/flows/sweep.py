@@ -13,13 +13,13 @@ from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import cursors, sweeps
 from chalicelib.core.connections import Grant
 from chalicelib.core.jobs import Job, JobChange, JobKind
-from chalicelib.core.ledger import Entry, Owner, State
+from chalicelib.core.ledger import Entry, Owner, State, taken_by
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.planning import plan
 from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, refusal
 from chalicelib.core.sweeps import BACKFILL, SCHEDULED, Bounds, Step, Stored, Sweep, SweepState, Walk
-from chalicelib.core.tasks import planned
+from chalicelib.core.tasks import Run, Task, closing, planned
 from chalicelib.errors import ConfigError, LeaseLost
 from chalicelib.flows.claim import Claims
 from chalicelib.flows.ports import Connections, Cursors, Jobs, Ledger, Listing, Metrics, Pipelines, Queue, Sweeps
@@ -49,6 +49,9 @@ class Sweeping:
 
     def trigger(self, pipeline: Pipeline, session: datetime, *, full: bool = False) -> bool:
         """Start the pipeline's sweep for this session; False if another one runs. Twice is the same as once."""
+        if self._other_run(pipeline, SCHEDULED):
+            self.metrics.count("SweepsSkipped", 1, pipeline=pipeline.name)
+            return False
         known = self.sweeps.get(pipeline.name, SCHEDULED)
         cursor = cursors.start(pipeline.source, self.cursors.get(pipeline.name))
         fresh = sweeps.scheduled(
@@ -72,7 +75,20 @@ class Sweeping:
 
         Raises ConfigError if the name is taken.
         """
+        other = self._other_run(pipeline, BACKFILL + name)
+        if other:
+            raise ConfigError(
+                f"{other} is not over, and each would replace the content that the other brings",
+                where=f"backfill {name} of {pipeline.name}",
+                remedy="Wait for it, or cancel it, first",
+            )
         known = self.sweeps.get(pipeline.name, BACKFILL + name)
+        if known is not None and pipeline.out.replaces:
+            raise ConfigError(
+                f"it is {known.state}, and what replaces a table's content is loaded in one run",
+                where=f"backfill {name} of {pipeline.name}",
+                remedy="Choose another name",
+            )
         if known is not None:
             resumed = sweeps.resume(known, now=self.now())
             if resumed is None or not self.sweeps.swap(resumed):
@@ -118,6 +134,13 @@ class Sweeping:
         """Give a turn to every sweep that stands still."""
         for sweep in self.sweeps.due(self.now(), limit=100):
             self.queue.sweep(sweep.pipeline, sweep.name)
+
+    def _other_run(self, pipeline: Pipeline, name: str) -> str | None:
+        """Another run that is not over, where only one at a time may decide what the table holds (F81)."""
+        if not pipeline.out.replaces:
+            return None
+        running = (sweep for sweep in self.sweeps.all(pipeline.name) if sweep.name != name and not sweep.is_over)
+        return next((f"{sweep.name.replace(BACKFILL, 'backfill ')}" for sweep in running), None)
 
     def _fail(self, sweep: Sweep, error: str) -> None:
         cancelled = sweeps.cancel(sweep, error=error)
@@ -201,7 +224,7 @@ class _Turn:
         wanted, refused = self._select(objects)
         now = self.flow.now()
         if refused:
-            record(self.flow.ledger, self.pipeline.name, refused, now=now)
+            record(self.flow.ledger, self.pipeline, refused, now=now)
             self._note_archives(refused)
         known: dict[str, Entry] = {}
         if wanted and self.sweep.walk in (Walk.FULL, Walk.RANGE):
@@ -209,7 +232,13 @@ class _Turn:
             span = self.flow.ledger.span(self.pipeline.name, wanted[0].key, wanted[-1].key)
             known = {entry.key: entry for entry in span if entry.key in keys}
         for ref in wanted:
-            self._note(ref, settled=_settled(known.get(ref.key), ref))
+            self._note(ref, settled=self._settled(known.get(ref.key), ref))
+
+    def _settled(self, entry: Entry | None, ref: ObjectRef) -> bool:
+        """True if the ledger has the last word on it; a run that replaces everything takes what others have loaded."""
+        if entry is None or (self.pipeline.out.replaces and not taken_by(entry, self.sweep.job)):
+            return False
+        return _settled(entry, ref)
 
     def _note(self, ref: ObjectRef, *, settled: bool) -> None:
         """Of neighbours that are settled the last one says it all; so memory stays small however many there are."""
@@ -340,13 +369,27 @@ class _Turn:
     def _end(self, *, cut: bool) -> None:
         """The listing is over: seal the job, then see whether all tasks are over too."""
         self._store([], ())
-        now = self.flow.now()
-        ended = sweeps.listed(self.sweep, cut=cut, now=now)
-        change = JobChange(ended.job, sealed=True, finished_at=now, error=self.sweep.error)
-        if self.flow.sweeps.advance(ended, [], change) is not Stored.DONE:
-            raise LeaseLost("another turn has begun", where=f"sweep {ended.name} of {ended.pipeline}")
+        while (ended := self._sealed(cut=cut)) is None:
+            self.sweep = replace(self.sweep, next_task=self.sweep.next_task + 1)
         self.sweep = ended
         self._drain()
+
+    def _sealed(self, *, cut: bool) -> Sweep | None:
+        """The sweep with its job sealed, and closed if it replaces; None if the closing task's number was buried."""
+        flow, now = self.flow, self.flow.now()
+        ended, error, last = sweeps.listed(self.sweep, cut=cut, now=now), self.sweep.error, list[Task]()
+        if self.pipeline.out.replaces:
+            error = error or _left_out(self.sweep, cut=cut)
+            run = Run(ended.job, ended.started_at, self.pipeline.source.skip_glacier_objects)
+            last = [closing(self.pipeline, run, ended.next_task, now=now, nudge_after=flow.lease)]
+        change = JobChange(ended.job, tasks=len(last), unfinished=len(last), sealed=True, finished_at=now, error=error)
+        stored = flow.sweeps.advance(ended, last, change)
+        if stored is Stored.LOST:
+            raise LeaseLost("another turn has begun", where=f"sweep {ended.name} of {ended.pipeline}")
+        if stored is Stored.TASK_EXISTS:
+            return None
+        flow.queue.commit(last)
+        return ended
 
     def _drain(self) -> None:
         """Move the cursor once all tasks are over; before that, look again later (the commit sends word too)."""
@@ -360,7 +403,7 @@ class _Turn:
             if moved is not None and not flow.cursors.swap(moved):
                 flow.sweeps.swap(sweeps.wait(self.sweep, until=now))
                 return
-        flow.sweeps.swap(sweeps.done(self.sweep))
+        flow.sweeps.swap(sweeps.done(self.sweep, error=job.error))
 
     def _undecided(self) -> list[tuple[str, datetime]]:
         """Objects of this sweep's tasks that were not loaded, for reasons that may pass."""
@@ -377,12 +420,19 @@ class _Turn:
         return found
 
 
-def _settled(entry: Entry | None, ref: ObjectRef) -> bool:
+def _left_out(sweep: Sweep, *, cut: bool) -> str | None:
+    """Why what the sweep found is not the whole content (F81)."""
+    if sweep.held_path is not None:
+        return f"another job holds {sweep.held_path}"
+    return "a limit ended the listing early" if cut else None
+
+
+def _settled(entry: Entry, ref: ObjectRef) -> bool:
     """True if the ledger already has the last word on this identity: the cheap half of the merge.
 
     What is claimed counts as settled while its lease runs; whatever is left to claiming is decided there.
     """
-    if entry is None or not entry.ref.same(ref):
+    if not entry.ref.same(ref) or entry.removal is not None:  # it may have been made again
         return False
     if entry.state in (State.COMMITTED, State.FAILED):
         return True

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.local.account import Account
 
-CREATED = ["s3:ObjectCreated:*"]
+TOLD = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
 Policy = Mapping[str, Any]
 
 
@@ -65,7 +65,7 @@ def make_bucket(account: Account, bucket: str, *, versioned: bool = False) -> No
 
 
 def notify(customer: Customer, queue_arn: str, route: Route = Route.SQS) -> None:
-    """Tell `queue_arn`, which may be another account's, of every object created in the customer's bucket."""
+    """Tell `queue_arn`, which may be another account's, of every object created in or deleted from the bucket."""
     configure = {Route.SQS: by_sqs, Route.SNS: by_sns, Route.EVENTBRIDGE: by_eventbridge}[route]
     customer.account.client("s3").put_bucket_notification_configuration(
         Bucket=customer.bucket, NotificationConfiguration=configure(customer, queue_arn)
@@ -74,13 +74,13 @@ def notify(customer: Customer, queue_arn: str, route: Route = Route.SQS) -> None
 
 def by_sqs(customer: Customer, queue_arn: str) -> dict[str, Any]:
     """Bucket → our queue."""
-    return {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": CREATED}]}
+    return {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": TOLD}]}
 
 
 def by_sns(customer: Customer, queue_arn: str) -> dict[str, Any]:
     """Bucket → the customer's topic → our queue, in SNS's envelope."""
     topic = make_topic(customer, queue_arn, "s3.amazonaws.com", raw=False)
-    return {"TopicConfigurations": [{"TopicArn": topic, "Events": CREATED}]}
+    return {"TopicConfigurations": [{"TopicArn": topic, "Events": TOLD}]}
 
 
 def by_eventbridge(customer: Customer, queue_arn: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def by_eventbridge(customer: Customer, queue_arn: str) -> dict[str, Any]:
     topic = make_topic(customer, queue_arn, "events.amazonaws.com", raw=True)
     events, rule = customer.account.client("events"), f"{customer.bucket}-created"
     detail = {"bucket": {"name": [customer.bucket]}}
-    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": detail}
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=rule, Targets=[{"Id": "tidegate", "Arn": topic}])
     return {"EventBridgeConfiguration": {}}

@@ -73,6 +73,10 @@ class Rows(Protocol):
         """
         ...
 
+    def fields(self) -> tuple[str, ...] | None:
+        """The names of the fields that every record has, NULL or not; None where a record need not have any."""
+        ...
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """The page that `pages` would give first, without consuming it; an empty one if there is none."""
         ...
@@ -80,7 +84,8 @@ class Rows(Protocol):
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """Pages with exactly these columns in this order, mapped by name; can be read once.
 
-        A column that this object lacks is NULL. Rows and rejects together are as many as the object's records.
+        A column that this object lacks is NULL. Rows and rejects together are as many as the object's records. If the
+        last column is records.rescue.RESCUED, a value that does not fit, or that no column takes, costs no row.
         Raises DecodeError and ParseError where the object cannot be followed any further.
         """
         ...

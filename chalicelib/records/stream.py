@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import pyarrow.compute as pc
+
 from chalicelib.config.columns import Column
+from chalicelib.config.destination import SchemaChange
 from chalicelib.config.filters import Filter
 from chalicelib.config.formats import Parser
 from chalicelib.config.parsers.columnar import Avro, Orc, ParquetObjects
@@ -19,6 +22,7 @@ from chalicelib.core.descriptions import Description
 from chalicelib.errors import ConfigError, DecodeError, PipelineMismatch
 from chalicelib.records.decoders.chain import decoded
 from chalicelib.records.decoders.limits import Limits
+from chalicelib.records.differences import check
 from chalicelib.records.filters.chain import Chain, Setting, chain, finding, found, parsed_columns
 from chalicelib.records.formats.avro import AvroRows
 from chalicelib.records.formats.csv import CsvRows
@@ -27,8 +31,10 @@ from chalicelib.records.formats.json import JsonRows
 from chalicelib.records.formats.objects import object_rows
 from chalicelib.records.formats.orc import OrcRows
 from chalicelib.records.formats.parquet import ParquetRows
+from chalicelib.records.jsontext.reading import path_of
 from chalicelib.records.pages import Page, Readable, Reject, Rows, Seekable
 from chalicelib.records.quarantine import Quarantine, numbered
+from chalicelib.records.rescue import NAME, RESCUED, apart, beside, count_of
 from chalicelib.records.text.unbroken import Unbroken
 
 __all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "described", "open_rows"]
@@ -46,6 +52,7 @@ class Entry:
     filters: tuple[Filter, ...]
     setting: Setting
     quarantine: Quarantine
+    change: SchemaChange = SchemaChange.EVOLVE
 
     def infer(self) -> tuple[Column, ...]:
         """The columns as the parser gives them, then those that filters find in the rows (`src` says where)."""
@@ -62,22 +69,62 @@ class Entry:
             return (*columns, *found(self.filters, columns, self.setting, self.rows.head(columns)))
 
     def shape(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        """The columns of the pages, if these are the ones that `infer` and everybody else agreed on."""
-        return tuple(column.bare for column in self._chain(columns).columns)
+        """The columns of the pages, if these are the ones that `infer` and everybody else agreed on.
+
+        Where values are rescued, the last one is `_rescued`; filters neither see nor drop it.
+        """
+        made = tuple(column.bare for column in self._chain(columns).columns)
+        if self.change is not SchemaChange.RESCUE:
+            return made
+        if any(column.name.lower() == NAME for column in made):
+            raise PipelineMismatch(
+                f"a column is named {NAME}, which is where values go that do not fit",
+                remedy="Give it another name by a filter or in parser.columns, or take another schema_change",
+            )
+        return (*made, RESCUED.bare)
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """The rows, of `shape(columns)`; can be read once.
 
         Raises DecodeError and ParseError where the object cannot be followed any further, TooManyBadRows where it
-        has more bad rows than its parser allows.
+        has more bad rows than its parser allows, SchemaConflict where it is to have these columns and has not.
         """
         ready = self._chain(columns)
-        parsed = numbered(self.rows.pages(parsed_columns(self.filters, columns)), rows=ready.counts)
+        wanted = parsed_columns(self.filters, columns)
+        if self.change is SchemaChange.RESCUE:
+            parsed = numbered(self.rows.pages((*wanted, RESCUED)), rows=True)
+            return self.quarantine.watch(filtered for page in parsed for filtered in _filtered_beside(page, ready))
+        pages = self._unchanged(wanted) if self.change is SchemaChange.STRICT else self.rows.pages(wanted)
+        parsed = numbered(pages, rows=ready.counts)
         return self.quarantine.watch(filtered for page in parsed for filtered in ready(page))
+
+    def rescued(self, page: Page) -> int:
+        """How many of the page's rows have something in `_rescued`."""
+        return count_of(page.batch) if self.change is SchemaChange.RESCUE else 0
+
+    def _unchanged(self, columns: tuple[Column, ...]) -> Iterator[Page]:
+        """The pages of an object that has these columns and no others."""
+        fields = self.rows.fields()
+        missing = [column for column in columns if fields and path_of(column)[0] not in fields]
+        texts = isinstance(self.quarantine.layout, Csv | FixedWidth)
+        for page in self.rows.pages((*columns, RESCUED)):
+            batch, rescued = apart(page.batch)
+            check(rescued, columns, missing, texts=texts)
+            yield Page(batch, page.rejects)
 
     def _chain(self, columns: tuple[Column, ...]) -> Chain:
         with _fitting():
             return chain(self.filters, columns, self.setting)
+
+
+def _filtered_beside(page: Page, ready: Chain) -> Iterator[Page]:
+    """The page's rows after the filters, each with what was rescued of the record it comes from."""
+    batch, rescued = apart(page.batch)
+    for filtered in ready(Page(batch, page.rejects, page.records)):
+        texts = None
+        if rescued.null_count < len(rescued):
+            texts = rescued.take(pc.index_in(filtered.records, page.records))
+        yield Page(beside(filtered.batch, texts), filtered.rejects, filtered.records)
 
 
 @contextmanager
@@ -90,10 +137,15 @@ def _fitting() -> Iterator[None]:
 
 
 def described(
-    describe: Callable[[], Description], parser: Objects, filters: tuple[Filter, ...], setting: Setting
+    describe: Callable[[], Description],
+    parser: Objects,
+    filters: tuple[Filter, ...],
+    setting: Setting,
+    *,
+    change: SchemaChange = SchemaChange.EVOLVE,
 ) -> Iterator[Entry]:
     """The one entry of an object that is a row itself, made of what S3 tells about it."""
-    yield Entry(None, object_rows(describe, parser), filters, setting, Quarantine(parser))
+    yield Entry(None, object_rows(describe, parser), filters, setting, Quarantine(parser), change)
 
 
 def open_rows(
@@ -103,12 +155,13 @@ def open_rows(
     setting: Setting,
     *,
     encoding: str | None = None,
+    change: SchemaChange = SchemaChange.EVOLVE,
     breaks: list[DecodeError] | None = None,
 ) -> Iterator[Entry]:
     """The entries of one object, each to be read to its end before the next; all but archives have one.
 
-    `encoding` is the object's Content-Encoding. Nothing is read before it is asked for. For a preview, an entry ends
-    where its bytes break, and `breaks` takes why.
+    `encoding` is the object's Content-Encoding, `change` what other columns than the agreed ones mean. Nothing is
+    read before it is asked for. For a preview, an entry ends where its bytes break, and `breaks` takes why.
 
     Raises ConfigError if the parser cannot mean what it says, and TooManyBadRows after the last entry if too many
     percent of the rows were bad.
@@ -120,7 +173,7 @@ def open_rows(
         if breaks is not None and not isinstance(content, Seekable):
             content = Unbroken(content, breaks)
         rows = _rows(content, source.parser)
-        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine)
+        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine, change)
     quarantine.check()
 
 

@@ -142,3 +142,16 @@ def test_a_document_in_utf8_is_read_as_such_anywhere(acme: Run, tmp_path: Path) 
     file.write_text(text, encoding="utf-8")
     assert acme("apply", str(file)).code == 0
     assert "s3://acme-exports/日本/é/" in acme("list").out
+
+
+def test_names_with_capitals_and_dashes_become_plain_and_it_is_said_so(acme: Run, document: Callable[..., str]) -> None:
+    made = acme("create", "logs", "", "Web", "page-views", document(name=None, out=None))
+    assert (made.code, made.out) == (0, "Pipeline logs is made: iceberg:web.page_views\n")
+    assert "database 'Web' is web here" in made.err
+    assert "table 'page-views' is page_views here" in made.err
+
+
+def test_a_document_that_is_applied_is_taken_by_its_word(acme: Run, document: Callable[..., str]) -> None:
+    refused = acme("apply", document(out={"type": "iceberg", "table": "page-views"}))
+    assert refused.code == 2
+    assert "page_views would do" in refused.err

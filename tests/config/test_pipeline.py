@@ -238,8 +238,56 @@ def test_two_columns_of_one_name_are_refused(kind: str) -> None:
     assert "a, b is declared more than once" in said
 
 
-def test_a_partition_needs_its_column() -> None:
-    assert "transform hour needs time_column" in refusal(without("out.time_column"))
+def test_a_transform_without_a_column_leaves_the_choice_to_the_rule() -> None:
+    out = Pipeline.parse(without("out.time_column"), where="load.yml").out
+    assert (out.time_column, out.transform) == (None, "hour")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"partition_by": ["a", "b", "a"]}, "partition_by names a twice"),
+        ({"partition_by": ["a", "A"]}, "partition_by names A twice"),
+        ({"partition_by": ["a", ""]}, "partition_by has an empty name"),
+        ({"partition_by": ["at"]}, "partition_by names at, by which transform hour partitions already"),
+        ({"storage_timezone": "CET"}, "a city like Europe/Paris"),
+        ({"storage_timezone": "Europe/Pariss"}, "did you mean Europe/Paris?"),
+        ({"unix_timestamp_unit": "seconds"}, "unix_timestamp_unit"),
+    ],
+)
+def test_partitions_that_make_no_sense_are_refused(options: dict[str, Any], words: str) -> None:
+    assert words in refusal(changed("out", DOCUMENT["out"] | options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("double", {"partition_by": ["c"]}, "out.partition_by names c, a double: its values are seldom equal"),
+        ("json", {"partition_by": ["c"]}, "out.partition_by names c, a json"),
+        ("timestamp", {"partition_by": ["c"]}, "name it as time_column with a transform"),
+        ("string", {"time_column": "c"}, "out.time_column c is a string; declare it as a timestamp, a date or a long"),
+        ("date", {"time_column": "c"}, "out.time_column c is a date, which has no hour"),
+        ("string", {"partition_by": ["c"]}, None),
+        ("double", {"partition_by": ["other"]}, None),
+        ("long", {"time_column": "c"}, None),
+        ("string", {"time_column": "c", "transform": "none"}, None),
+        ("date", {"time_column": "c", "transform": "month"}, None),
+    ],
+)
+def test_declared_columns_that_make_no_partitions_are_refused(
+    kind: str, options: dict[str, Any], words: str | None
+) -> None:
+    document = changed("in.parser.columns", [{"name": "c", "type": kind}]) | {"out": DOCUMENT["out"] | options}
+    if words is None:
+        assert Pipeline.parse(document, where="load.yml")
+    else:
+        assert words in refusal(document)
+        assert Pipeline.parse(document | {"filters": [{"type": "rename", "columns": {"c": "d"}}]}, where="load.yml")
+
+
+def test_a_time_column_may_be_a_partition_by_its_values_where_no_transform_uses_it() -> None:
+    options = {"transform": "none", "time_column": "id", "partition_by": ["id"], "storage_timezone": "+09:00"}
+    assert Pipeline.parse(changed("out", DOCUMENT["out"] | options), where="w").out.partition_by == ("id",)
 
 
 @pytest.mark.parametrize("charset", ["nonsense", "base64", ""])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chalicelib.config.columns import Column, ColumnType
-from chalicelib.core.tasks import Task
+from chalicelib.core.tasks import Run, Task
 from chalicelib.destinations.files import Limits
-from chalicelib.errors import ConfigError
+from chalicelib.errors import ConfigError, RunSuperseded
 from tests.destinations.staged import AT, ID, LOADED_AT, NOTE, Place, batch, load, numbers, place, sql_catalog, task
 
 
@@ -202,3 +202,46 @@ def test_a_large_object_is_read_back_whole(there: Place) -> None:
     assert sum(file.rows for file in files) == 1000
     commit(there, task(0, files))
     assert there.ids() == list(range(1000))
+
+
+def ids(there: Place) -> list[int]:
+    """As Tidegate itself reads them."""
+    return sorted(there.tables.rows("db", "t", 99)["id"].to_pylist())
+
+
+def replace(there: Place, job: str, hour: int, *tasks: Task) -> str | None:
+    started_at = datetime(2026, 3, 2, hour, tzinfo=UTC)
+    return there.tables.commit(there.out(mode="replace"), tasks, run=Run(job, started_at))
+
+
+def of_run(there: Place, job: str, number: int, *rows: tuple[Any, ...]) -> Task:
+    staging = there.stage(there.out(mode="replace"), f"{job}/{number}", 1)
+    load(staging, (ID,), *rows)
+    return task(number, staging.finish(), job)
+
+
+def test_the_rows_of_a_run_are_the_whole_content(there: Place) -> None:
+    replace(there, "r1", 1, of_run(there, "r1", 0, (1,), (2,)))
+    replace(there, "r2", 2, of_run(there, "r2", 0, (2,)), of_run(there, "r2", 1, (3,)))
+    assert ids(there) == [2, 3]
+    assert there.tables.count("db", "t") == 2
+
+
+def test_a_run_is_the_content_once(there: Place) -> None:
+    first = of_run(there, "r1", 0, (1,))
+    replace(there, "r1", 1, first)
+    replace(there, "r1", 1, first)
+    assert ids(there) == [1]
+
+
+def test_a_run_that_found_nothing_leaves_nothing(there: Place) -> None:
+    replace(there, "r1", 1, of_run(there, "r1", 0, (1,)))
+    replace(there, "r2", 2)
+    assert there.tables.count("db", "t") == 0
+
+
+def test_an_older_run_does_not_replace_a_newer_one(there: Place) -> None:
+    replace(there, "late", 2, of_run(there, "late", 0, (2,)))
+    with pytest.raises(RunSuperseded):
+        replace(there, "early", 1, of_run(there, "early", 0, (1,)))
+    assert ids(there) == [2]

@@ -270,6 +270,13 @@ def test_settled_columns_keep_place_and_type(stores: Stores) -> None:
     assert stores.pipelines.columns("flights") == (a, b)
 
 
+def test_columns_that_do_not_grow_are_those_of_the_first(stores: Stores) -> None:
+    a, b = Column(name="a", type=ColumnType.LONG), Column(name="b", type=ColumnType.STRING)
+    assert stores.pipelines.settle("flights", (a,), grow=False) == (a,)
+    assert stores.pipelines.settle("flights", (b,), grow=False) == (a,)
+    assert stores.pipelines.columns("flights") == (a,)
+
+
 def test_a_connection_keeps_its_first_external_id(stores: Stores) -> None:
     first, second = grant("a" * 64), grant("b" * 64)
     assert stores.connections.add(first)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.core import ledger
+from chalicelib.core import ledger, withdrawal
 from chalicelib.core.ledger import Entry, Owner, State, Won
 from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.tasks import Outcome, OutcomeKind
@@ -54,9 +54,10 @@ def test_a_waiting_content_remembers_it_too() -> None:
 def test_a_deletion_is_remembered_once_and_only_of_the_content_it_ended() -> None:
     first = marked(claimed(None, FIRST))
     gone = Removal(BUCKET, "in/a", START + timedelta(seconds=5))
-    removed = ledger.remove(first, removal=gone)
+    removed = withdrawal.remove(first, removal=gone, delete_rows=False, now=START)
     assert removed is not None
     assert (removed.state, removed.removed_at) == (State.COMMITTED, gone.removed_at)
-    assert ledger.remove(removed, removal=gone) is None
-    assert ledger.remove(marked(claimed(first, SECOND)), removal=gone) is None
+    assert withdrawal.remove(removed, removal=gone, delete_rows=False, now=START) is None
+    later = marked(claimed(first, SECOND))
+    assert withdrawal.remove(later, removal=gone, delete_rows=False, now=START) is None
     assert claimed(removed, SECOND).removed_at is None

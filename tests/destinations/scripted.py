@@ -1,12 +1,14 @@
-"""A catalogue that does what a test tells it."""
+"""Catalogues that do what a test tells them."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 
 
-class ScriptedCatalog(SqlCatalog):
+class Scripted(Catalog):
     """A catalogue with things that happen before or after it takes a commit; each happens once."""
 
     before: list[Callable[[], None]]
@@ -20,14 +22,24 @@ class ScriptedCatalog(SqlCatalog):
     def commit_table(self, *args: Any, **kwargs: Any) -> Any:
         if self.before:
             self.before.pop(0)()
-        answer = super().commit_table(*args, **kwargs)
+        answer = super().commit_table(*args, **kwargs)  # type: ignore[safe-super]
         self.commits += 1
         if self.after:
             self.after.pop(0)()
         return answer
 
 
-def fail(error: Exception) -> Callable[[], None]:
+class ScriptedCatalog(Scripted, SqlCatalog):
+    """The same in a SQL database."""
+
+
+@cache
+def scripted(kind: type[Catalog]) -> type[Scripted]:
+    """A scripted catalogue of this kind."""
+    return type(f"Scripted{kind.__name__}", (Scripted, kind), {})
+
+
+def fail(error: BaseException) -> Callable[[], None]:
     def raise_it() -> None:
         raise error
 

@@ -18,11 +18,13 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import Staged, StagedFile, Task, TaskState
 from chalicelib.destinations.files import Limits
 from chalicelib.destinations.iceberg.tables import IcebergTables
-from chalicelib.destinations.parquet import ParquetDatasets
+from chalicelib.destinations.parquet.datasets import ParquetDatasets
 from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.records.origin import ORIGIN_COLUMNS
 from chalicelib.records.types.schema import arrow_schema
+from tests.fakes.documents import FakeDocuments
 from tests.fakes.lake import FakeLake
+from tests.fakes.registry import FakeRegistry
 
 LOADED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 STAGED_AT = datetime(2026, 3, 1, 0, 5, tzinfo=UTC)  # before any test runs, as staging is before committing
@@ -91,6 +93,8 @@ class Place:
     def read(self, select: str = "*", suffix: str = "") -> list[Any]:
         """Rows as DuckDB sees the files."""
         paths = [path.removeprefix("file://") for path in self.files()]
+        if not paths:
+            return []
         source = "read_parquet($paths, union_by_name => true, hive_partitioning => false)"
         with duckdb.connect() as connection:
             rows = connection.execute(f"select {select} from {source} {suffix}", {"paths": paths}).fetchall()
@@ -101,8 +105,8 @@ class Place:
 
 
 @contextmanager
-def sql_catalog(folder: Path, kind: type[SqlCatalog] = SqlCatalog) -> Iterator[SqlCatalog]:
-    catalog = kind("test", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse")
+def sql_catalog(folder: Path, kind: type[SqlCatalog] = SqlCatalog, **properties: str) -> Iterator[SqlCatalog]:
+    catalog = kind("test", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse", **properties)
     try:
         yield catalog
     finally:
@@ -114,9 +118,15 @@ def place(kind: Literal["iceberg", "parquet"], folder: Path, catalog: Catalog, l
     tables = (
         IcebergTables(lambda: catalog, warehouse)
         if kind == "iceberg"
-        else ParquetDatasets(lake, warehouse, pyarrow.fs.LocalFileSystem)
+        else datasets(lake, warehouse)
     )
     return Place(kind, folder, lake, Stage(lake, warehouse, limits or Limits()), tables, lambda: catalog)
+
+
+def datasets(lake: FakeLake, warehouse: str) -> ParquetDatasets:
+    return ParquetDatasets(
+        lake, FakeDocuments(), FakeRegistry(), warehouse, pyarrow.fs.LocalFileSystem, lambda: STAGED_AT
+    )
 
 
 def restaged(original: Task, files: Sequence[StagedFile]) -> Task:

@@ -1,25 +1,33 @@
+import secrets
 import subprocess
 import sys
-from datetime import UTC, datetime
+import tempfile
+import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import TypeAdapter
 
-from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import StagedFile, Upload
+from chalicelib.config.columns import Column, ColumnType
+from chalicelib.config.destination import Iceberg, Parquet, Transform
+from chalicelib.core.tasks import Staged, StagedFile, Upload
 from chalicelib.destinations.files import Limits
+from chalicelib.destinations.paths import file_name
 from chalicelib.destinations.ports import Lake, Sink
 from chalicelib.destinations.staging import Stage, Staging
-from chalicelib.errors import DataError, SourceUnavailable
+from chalicelib.errors import PipelineMismatch, SourceUnavailable
+from tests.destinations.discard import Discard
 from tests.destinations.staged import AT, ID, NOTE, batch, load, numbers
 from tests.fakes.lake import FakeLake
 
 ICEBERG = Iceberg(type="iceberg", database="db", table="t")
 PARQUET = Parquet(type="parquet", database="db", table="t")
 BY_DAY = Iceberg(type="iceberg", database="db", table="t", time_column="at", transform="day")
-SMALL = Limits(object_bytes=2000, row_group_rows=20, waiting_bytes=4000, open_files=3)
+SMALL = Limits(object_bytes=2000, row_group_rows=20, waiting_bytes=4000, run_bytes=100, open_files=3)
 
 
 @pytest.fixture
@@ -191,6 +199,8 @@ def test_few_files_are_open_at_once(lake: FakeLake) -> None:
         most = max(most, lake.open_sinks)
     assert 0 < most <= 3
     files = staging.finish()
+    assert lake.open_sinks == 0
+    assert len(files) == 28
     assert ids(lake, files) == list(range(280))
     for file in files:
         days = {at.day for at in pq.read_table(lake.file(file.path))["at"].to_pylist()}
@@ -202,6 +212,125 @@ def test_many_partitions_in_little_data_are_one_file_each(lake: FakeLake) -> Non
     for start in range(0, 280, 28):
         load(staging, (ID, AT), *(day(number) for number in range(start, start + 28)))
     assert len(staging.finish()) == 28
+
+
+BY_HOUR = Iceberg(type="iceberg", database="db", table="t", time_column="at", transform="hour")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def hours(start: int, stop: int, count: int) -> pa.RecordBatch:
+    """Rows whose hours take turns."""
+    rows = [(number, START + timedelta(hours=number * 7 % count)) for number in range(start, stop)]
+    return batch((ID, AT), *rows)
+
+
+def test_three_thousand_partitions_are_as_many_files_in_bounded_memory(tmp_path: Path) -> None:
+    limits = Limits(object_bytes=1_000_000, waiting_bytes=1_000_000, run_bytes=200_000)
+    staging, most, before = begin(Discard(tmp_path), BY_HOUR, limits), 0, pa.total_allocated_bytes()
+    page = hours(0, 12_000, 3000)
+    size = 0
+    for _ in range(20):
+        staging.write(page, (ID, AT))
+        most, size = max(most, pa.total_allocated_bytes() - before), size + page.nbytes
+    staging.keep()
+    files = staging.finish()
+    assert (len(files), sum(file.rows for file in files)) == (3000, 240_000)
+    assert size > 10_000_000
+    assert most < 5_000_000
+    assert pa.total_allocated_bytes() - before - page.nbytes < 1_000_000
+
+
+def test_many_partitions_of_large_and_small_objects_are_one_file_each(lake: FakeLake) -> None:
+    staging = begin(lake, BY_HOUR, Limits(object_bytes=20_000, waiting_bytes=20_000, run_bytes=10_000))
+    for start in range(0, 4000, 1000):
+        for page in range(start, start + 1000, 100):
+            staging.write(hours(page, page + 100, 50), (ID, AT))
+        staging.keep()
+        load(staging, (ID, AT), (-start, START))
+    staging.write(hours(0, 1000, 50), (ID, AT))
+    staging.drop()
+    files = staging.finish()
+    assert len(files) == 50
+    assert ids(lake, files) == sorted([*range(4000), 0, -1000, -2000, -3000])
+    for file in files:
+        found = pq.read_table(lake.file(file.path), columns=["id"])["id"].to_pylist()
+        numbers = [number for number in found if number > 0]
+        assert numbers == sorted(numbers), "rows keep their order within a partition"
+
+
+def test_a_partition_with_most_of_the_rows_is_written_as_it_comes(lake: FakeLake) -> None:
+    limits = Limits(object_bytes=20_000, waiting_bytes=20_000, run_bytes=10_000)
+    staging = begin(lake, BY_HOUR, limits)
+    for page in range(20):
+        often = [(page * 100 + number, START) for number in range(90)]
+        seldom = [(page * 100 + number, START + timedelta(hours=number)) for number in range(90, 100)]
+        staging.write(batch((ID, AT), *often, *seldom), (ID, AT))
+    assert lake.open_sinks == 1
+    staging.keep()
+    files = staging.finish()
+    assert len(files) == 11
+    assert ids(lake, files) == list(range(2000))
+
+
+@pytest.mark.parametrize("spill_bytes", [0, 3000])
+def test_where_the_disk_has_no_room_there_are_more_files_but_no_fewer_rows(lake: FakeLake, spill_bytes: int) -> None:
+    limits = Limits(object_bytes=5000, waiting_bytes=5000, run_bytes=5000, spill_bytes=spill_bytes)
+    staging = begin(lake, BY_HOUR, limits)
+    for start in range(0, 600, 100):
+        staging.write(hours(start, start + 100, 30), (ID, AT))
+    staging.keep()
+    files = staging.finish()
+    assert len(files) > 30
+    assert ids(lake, files) == list(range(600))
+
+
+def test_a_disk_that_refuses_is_no_failure(lake: FakeLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    staging = begin(lake, BY_HOUR, Limits(object_bytes=5000, waiting_bytes=5000, run_bytes=5000))
+    for start in range(0, 300, 100):
+        staging.write(hours(start, start + 100, 30), (ID, AT))
+    staging.keep()
+    assert ids(lake, staging.finish()) == list(range(300))
+
+
+def test_an_object_with_too_many_partitions_is_set_aside_alone(lake: FakeLake, out: Iceberg | Parquet) -> None:
+    by_hour = out.model_copy(update={"time_column": "at", "transform": Transform.HOUR})
+    staging = begin(lake, by_hour, Limits(partitions=20, uploads=20))
+    staging.write(hours(0, 20, 20), (ID, AT))
+    staging.keep()
+    with pytest.raises(PipelineMismatch, match="more than 20 partitions") as caught:
+        staging.write(hours(0, 22, 22), (ID, AT))
+    assert "out.transform" in caught.value.remedy
+    staging.drop()
+    assert ids(lake, staging.finish()) == list(range(20))
+
+
+def test_objects_with_too_many_partitions_together_are_tried_again_and_then_alone(lake: FakeLake) -> None:
+    staging = begin(lake, BY_HOUR, Limits(partitions=20))
+    staging.write(hours(0, 20, 20), (ID, AT))
+    staging.keep()
+    with pytest.raises(SourceUnavailable, match="together"):
+        staging.write(batch((ID, AT), (1, START - timedelta(hours=1))), (ID, AT))
+    staging.abandon()
+
+
+def test_a_task_names_all_its_files_within_a_dynamodb_item() -> None:
+    limits = Limits()
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    columns = tuple(Column(name=f"column_{number}", type=ColumnType.STRING) for number in range(30))
+    for most, hidden in ((limits.partitions, False), (limits.uploads, True)):
+        files = tuple(
+            StagedFile(
+                f"s3://bucket/warehouse/iceberg/db/t/data/at_hour={number}/{file_name('0190abcdef/0', 1)}",
+                secrets.randbelow(90_000),
+                secrets.randbelow(1000),
+                columns,
+                Upload(secrets.token_urlsafe(96), (secrets.token_hex(16),)) if hidden else None,
+            )
+            for number in range(most)
+        )
+        stored = TypeAdapter(Staged).dump_json(Staged((), files, at), exclude_none=True)
+        assert len(zlib.compress(stored)) < 350_000
 
 
 def test_row_groups_are_bounded(lake: FakeLake) -> None:
@@ -221,7 +350,7 @@ def test_rows_without_the_time_column_fail_before_any_of_them_counts(lake: FakeL
     staging = begin(lake, BY_DAY)
     load(staging, (ID, AT), day(1))
     staging.write(batch((ID, AT), day(2)), (ID, AT))
-    with pytest.raises(DataError, match="'at' is missing"):
+    with pytest.raises(PipelineMismatch, match="'at' is missing"):
         staging.write(numbers(10, 20), (ID,))
     staging.drop()
     assert ids(lake, staging.finish()) == [1]

@@ -129,6 +129,14 @@ def test_every_pipeline_in_a_document_is_one(path: Path, text: str) -> None:
     Pipeline.parse(yaml.safe_load(text), where=name(path))
 
 
+@pytest.mark.parametrize(
+    ("path", "text"), [(path, text) for path in DOCUMENTS for text in fences(path, "yaml out")], ids=lambda value: ""
+)
+def test_every_destination_in_a_document_is_one(path: Path, text: str) -> None:
+    document = {"name": "p", "connection": "c", "in": {"bucket": "abc", "parser": {"type": "csv"}}}
+    Pipeline.parse(document | yaml.safe_load(text), where=name(path))
+
+
 @pytest.mark.parametrize("text", fences(ROOT / "docs/filters.md", "yaml filter"))
 def test_every_filter_in_a_document_is_one(text: str) -> None:
     document = {"name": "p", "connection": "c", "in": {"bucket": "abc", "parser": {"type": "csv"}}}

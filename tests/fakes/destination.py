@@ -10,9 +10,10 @@ import pyarrow as pa
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import Former, Run, StagedFile, Task
-from chalicelib.errors import SchemaConflict
+from chalicelib.errors import RunSuperseded, SchemaConflict
 
 Formers = Mapping[str, Sequence[Former]]
+Gone = tuple[str, str, str | None]  # bucket, key, identity; None: all of the key
 
 
 @dataclass
@@ -24,10 +25,13 @@ class FakeTable:
     rejects: list[dict[str, Any]] = field(default_factory=list)  # of the rejects table
     tags: dict[str, str] = field(default_factory=dict)
     reject_tags: set[str] = field(default_factory=set)
+    run: Run | None = None  # the last that replaced the content
+    contents: list[list[dict[str, Any]]] = field(default_factory=list)  # what runs made of the table
     refuses: set[str] = field(default_factory=set)  # keys whose rows conflict with the schema
+    refuses_removals: bool = False  # conflicts with the schema where rows only go
 
     def __call__(self, out: Iceberg | Parquet, task_id: str, attempt: int) -> "FakeStaging":
-        return FakeStaging(self, f"{out.table}/{task_id}/{attempt}/{uuid4().hex}")
+        return FakeStaging(self, out, f"{out.table}/{task_id}/{attempt}/{uuid4().hex}")
 
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> Mapping[str, str | None]:
         return {task.id: self.tags[task.id] for task in tasks if task.id in self.tags}
@@ -40,31 +44,45 @@ class FakeTable:
             return self._commit_rejects(tasks, gone)
         files = [file for task in tasks if task.staged for file in task.staged.files]
         rows = [row for file in files for row in self.files[file.path]]
-        if any(row["_key"] in self.refuses for row in rows):
+        if run is not None:
+            return self._replace(run, tasks, rows)
+        if any(row["_key"] in self.refuses for row in rows) or (self.refuses_removals and not files):
             raise SchemaConflict("a column is a long here and a string there", where="table")
         if not files and not gone:
             return None
         snapshot = f"s{len(self.tags)}"
-        self.rows = [row for row in self.rows if origin(row) not in gone] + rows
-        self.tags |= dict.fromkeys((task.id for task in tasks), snapshot)
+        self.rows = [row for row in self.rows if not among(row, gone)] + rows
+        self.tags |= dict.fromkeys((task.id for task in tasks if task.staged and task.staged.files), snapshot)
         return snapshot
 
-    def _commit_rejects(self, tasks: Sequence[Task], gone: set[tuple[str, str, str]]) -> None:
+    def _replace(self, run: Run, tasks: Sequence[Task], rows: list[dict[str, Any]]) -> str:
+        if self.run is not None and self.run.job != run.job and self.run.started_at > run.started_at:
+            raise RunSuperseded("a later run has replaced the content", where="table")
+        if self.run != run:
+            if any(row["_key"] in self.refuses for row in rows):
+                raise SchemaConflict("a column is a long here and a string there", where="table")
+            self.run, self.rows = run, rows
+            self.contents.append(rows)
+            self.tags |= dict.fromkeys((task.id for task in tasks), f"s{len(self.tags)}")
+        return self.tags[tasks[0].id]
+
+    def _commit_rejects(self, tasks: Sequence[Task], gone: set[Gone]) -> None:
         fresh = [task for task in tasks if task.staged and task.id not in self.reject_tags]
         files = [file for task in fresh if task.staged for file in task.staged.files]
         if fresh:
-            self.rejects = [row for row in self.rejects if origin(row) not in gone]
+            self.rejects = [row for row in self.rejects if not among(row, gone)]
         self.rejects += [row for file in files for row in self.files[file.path]]
         self.reject_tags |= {task.id for task in fresh}
 
 
-def origin(row: dict[str, Any]) -> tuple[str, str, str]:
-    return row["_bucket"], row["_key"], row["_identity"]
+def among(row: dict[str, Any], gone: set[Gone]) -> bool:
+    return any((row["_bucket"], row["_key"], identity) in gone for identity in (row["_identity"], None))
 
 
 @dataclass
 class FakeStaging:
     table: FakeTable
+    out: Iceberg | Parquet
     path: str
     pending: list[dict[str, Any]] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)

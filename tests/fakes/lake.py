@@ -41,8 +41,11 @@ class FakeLake:
         return self.file(path).read_bytes()
 
     def put(self, path: str, data: bytes) -> None:
+        """At one instant, as S3 does."""
         self.file(path).parent.mkdir(parents=True, exist_ok=True)
-        self.file(path).write_bytes(data)
+        half = self.file(path).with_name(f".{self.file(path).name}.half")
+        half.write_bytes(data)
+        half.rename(self.file(path))
 
     def next_id(self) -> str:
         return f"upload-{next(self._ids)}"

@@ -14,12 +14,16 @@ class FakeQueue:
     loads: list[tuple[str, int]] = field(default_factory=list)
     commits: list[tuple[str, int]] = field(default_factory=list)
     sweeps: list[tuple[str, str]] = field(default_factory=list)
+    maintenance: list[str] = field(default_factory=list)
 
     def load(self, tasks: Sequence[Task]) -> None:
         self.loads += [(task.job, task.number) for task in tasks]
 
     def sweep(self, pipeline: str, name: str, *, delay: int = 0) -> None:
         self.sweeps.append((pipeline, name))
+
+    def maintain(self, table: str) -> None:
+        self.maintenance.append(table)
 
     def commit(self, tasks: Sequence[Task]) -> None:
         self.commits += [(task.job, task.number) for task in tasks]

@@ -157,8 +157,9 @@ class FakePipelines:
     def columns(self, name: str) -> tuple[Column, ...]:
         return self.settled.get(name, ())
 
-    def settle(self, name: str, seen: tuple[Column, ...]) -> tuple[Column, ...]:
-        self.settled[name] = merge(self.columns(name), seen)
+    def settle(self, name: str, seen: tuple[Column, ...], *, grow: bool = True) -> tuple[Column, ...]:
+        known = self.columns(name)
+        self.settled[name] = merge(known, seen) if grow or not known else known
         return self.settled[name]
 
 

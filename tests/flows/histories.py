@@ -37,7 +37,8 @@ BOUNDS = (
     Bounds(prefix="in/b"),
     Bounds(start_after="in/b.csv"),
 )
-WAITING = frozenset({Reason.DENIED, Reason.MISSING, Reason.OVERWRITTEN})  # refusals that a cursor must not pass
+WAITING = frozenset({Reason.DENIED, Reason.MISSING, Reason.OVERWRITTEN, Reason.DELETED})
+"""Refusals that a cursor must not pass, if the object is there."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Setup:
     versioned: bool = False
     by_time: bool = False
     ignore: bool = False  # overwrites
+    replace: bool = False  # by overwrites
+    delete_rows: bool = False
     overlap: int = 600
     limit: int | None = None
     per_task: int = 500
@@ -60,9 +63,9 @@ class Setup:
             max_task_files=self.per_task,
             skip_glacier_objects=True,
         )
-        return made.model_copy(
-            update={"out": made.out.model_copy(update={"on_overwrite": "ignore" if self.ignore else "append"})}
-        )
+        policy = {"on_overwrite": "ignore" if self.ignore else "replace" if self.replace else "append"}
+        policy |= {"on_delete": "delete_rows" if self.delete_rows else "keep"}
+        return made.model_copy(update={"out": made.out.model_copy(update=policy)})
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,9 @@ class History(World):
     touched: dict[str, datetime] = field(default_factory=dict)  # when a key was last put or deleted
     triggers: list[tuple[datetime, bool]] = field(default_factory=list)
     sent: dict[str, tuple[ObjectRef, ...]] = field(default_factory=dict)  # what each message is about
+    deletions: dict[str, ObjectRef] = field(default_factory=dict)  # the same of removals
+    deleted: dict[str, Made] = field(default_factory=dict)  # the last object of each key that holds nothing now
+    told_gone: set[str] = field(default_factory=set)  # of those keys
     seen: list[tuple[list[Any], Any]] = field(default_factory=list)  # messages that were delivered, with their queue
     working: dict[str, datetime] = field(default_factory=dict)  # leases of attempts that write at this moment
     interruptions: Interruptions = field(init=False)
@@ -240,8 +246,17 @@ class History(World):
         del self.made[made.ref.key]
         self.buckets.delete(made.ref)
         self.touched[made.ref.key] = self.now
+        self.deleted[made.ref.key] = made
         for _ in range(step.tell):
-            self.arrivals.append((f"m{next(self._ids)}", removed(made.ref, self.now, marker=self.setup.versioned)))
+            name = f"m{next(self._ids)}"
+            self.deletions[name] = made.ref
+            self.arrivals.append((name, removed(made.ref, self.now, marker=self.setup.versioned)))
+
+    def remake(self, step: Step) -> None:
+        """What was deleted comes again, with the same content."""
+        if self.deleted:
+            made = self.deleted[sorted(self.deleted)[step.n % len(self.deleted)]]
+            self._put(made.ref.key, made.number, step.tell)
 
     def archive(self, step: Step) -> None:
         made = self._some(step)
@@ -356,7 +371,8 @@ class History(World):
         loaded = {(row["_key"], row["_identity"]) for row in self.table.rows}
         rejects = Counter((row["_key"], row["_identity"]) for row in self.table.rejects)
         assert all(count == 1 for count in rejects.values()), "an identity's bad row came twice"
-        assert rejects.keys() <= loaded, "bad rows came before good ones"
+        going = self.setup.replace or self.setup.delete_rows  # bad rows go after the good ones
+        assert going or rejects.keys() <= loaded, "bad rows came before good ones"
         for (key, number), count in self.rows().items():
             allowed = self.puts[key, number] if self.setup.versioned else 1
             assert count % 2 == 0, "half an object is in the table"
@@ -399,6 +415,7 @@ class History(World):
         for entry in self.ledger.stored.values():
             assert entry.state not in (State.PENDING, State.CLAIMED), f"{entry} is not at its end"
             assert (entry.state is State.COMMITTED) == (entry.reason is None), f"{entry} without a reason"
+        self.check_gone()
         loaded = {(row["_key"], row["_identity"]) for row in self.table.rows}
         assert loaded == {(row["_key"], row["_identity"]) for row in self.table.rejects}, "bad rows are missing"
         assert all(task.is_over for task in self.jobs.stored.values())
@@ -406,6 +423,18 @@ class History(World):
         for job in self.jobs.jobs.values():
             assert (job.unfinished, job.staging) == (0, 0), f"{job} is not over"
             assert job.state is not JobState.RUNNING, f"{job} is not over"
+
+    def check_gone(self) -> None:
+        """By the pipeline's policies, nothing is left of what was deleted or written over."""
+        identities = {(row["_key"], row["_identity"]) for row in self.table.rows}
+        if self.setup.delete_rows:
+            left = {key for key, _ in identities} & self.told_gone
+            assert not left, f"{left} were deleted, and their rows are there"
+        for key, identity in identities if self.setup.replace and not self.setup.ignore else ():
+            entry = self.ledger.stored[FLIGHTS, key]
+            empty = key in self.made and self.made[key].number is None and entry.reason is Reason.EMPTY
+            assert not empty, f"{key} is empty, and {identity} is there"
+            assert entry.state is not State.COMMITTED or entry.ref.identity == identity, f"{entry} beside {identity}"
 
     def _check_task(self, task: Task) -> None:
         """Until its rows are in the table a task holds its claims, and what is staged is of the attempt that counts."""
@@ -435,7 +464,8 @@ class History(World):
     def _changed(self, before: Entry | None, after: Entry) -> None:
         if before is None or before.state is not State.COMMITTED or after.state is State.COMMITTED:
             return
-        assert not before.ref.same(after.ref), f"{before} was committed, and is {after}"
+        left = self.setup.delete_rows and after.leaving is not None
+        assert left or not before.ref.same(after.ref), f"{before} was committed, and is {after}"
         assert not (self.setup.ignore and after.state is State.CLAIMED), "an overwrite was to be ignored"
 
     def _moved(self, before: Cursor, after: Cursor) -> None:
@@ -511,6 +541,8 @@ class History(World):
         ref = self.buckets.put(BUCKET, key, content)
         self.made[key] = Made(ref, number, self.now)
         self.touched[key] = self.now
+        self.deleted.pop(key, None)
+        self.told_gone.discard(key)
         self.refs.append(ref)
         if number is not None:
             self.puts[key, number] += 1
@@ -537,6 +569,9 @@ class History(World):
             made = self.made.get(ref.key)
             if made is not None and made.ref == ref:
                 made.told = True
+        gone = self.deletions.get(message[0])
+        if done and gone is not None and gone.key in self.deleted and self.deleted[gone.key].ref is gone:
+            self.told_gone.add(gone.key)
         return done
 
     def _turn(self, turn: tuple[str, str]) -> bool:

@@ -1,7 +1,10 @@
 """What operators declare stays consistent (F5, F17, F19, P10)."""
 
+from dataclasses import replace
+
 import pytest
 
+from chalicelib.config.destination import Mode
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
 from tests.examples import BUCKET, START, grant, pipeline
@@ -51,6 +54,21 @@ def test_a_pipeline_needs_its_connection() -> None:
     assert made.pipelines.all() == []
 
 
+def test_what_replaces_a_table_has_it_for_itself() -> None:
+    made = admin("acme")
+    made.apply(pipeline())
+    made.apply(pipeline("more"))
+    replacing = pipeline("whole").model_copy(update={"out": pipeline().out.model_copy(update={"mode": Mode.REPLACE})})
+    with pytest.raises(ConfigError, match=r"iceberg:travel\.flights too, whose whole content whole replaces"):
+        made.apply(replacing)
+    made.delete("flights")
+    made.delete("more")
+    made.apply(replacing)
+    made.apply(replacing)
+    with pytest.raises(ConfigError, match="pipeline whole writes to"):
+        made.apply(pipeline())
+
+
 @pytest.mark.parametrize("limits", [{"buckets": ["other"]}, {"prefixes": ["out/"]}])
 def test_a_pipeline_outside_its_connection_is_refused(limits: dict[str, list[str]]) -> None:
     made = admin()
@@ -79,3 +97,11 @@ def test_a_connection_in_use_is_kept() -> None:
     made.delete("flights")
     made.disconnect("acme")
     assert made.connections.all() == []
+
+
+@pytest.mark.parametrize("what", ["table", "database"])
+def test_a_pipeline_whose_table_is_missing_and_may_not_be_made_is_refused(what: str) -> None:
+    made = replace(admin("acme"), lacks=lambda out: what if out.table == "flights" else None)
+    with pytest.raises(ConfigError, match=f"no {what} iceberg:travel.flights, and out.auto_create_{what} is false"):
+        made.apply(pipeline())
+    assert made.pipelines.all() == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.core.audit import PATIENCE, Finding, last_under
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.listing import Page
-from chalicelib.core.objects import ObjectRef
+from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Staged, StagedFile, Task, TaskState
 from chalicelib.errors import ConfigError
@@ -128,11 +128,37 @@ def test_keys_that_only_the_ledger_has_are_seen_wherever_they_sort(bench: Bench)
 
 
 def test_a_removal_that_was_told_is_no_surprise(bench: Bench) -> None:
-    bench.knows(ObjectRef(BUCKET, "in/a.csv", "e", 1, OLD), removed_at=OLD)
+    bench.knows(ObjectRef(BUCKET, "in/a.csv", "e", 1, OLD), removal=Removal(BUCKET, "in/a.csv", OLD))
     bench.knows(ObjectRef(BUCKET, "in/b.csv", "e", 1, OLD), State.FAILED)
     audit = bench.audit()
     assert found(audit) == {"in/a.csv": Finding.REMOVED}
     assert audit.clean
+
+
+def test_an_object_whose_rows_were_taken_out_with_it_is_no_finding_unless_it_is_there_again(bench: Bench) -> None:
+    gone = {"reason": Reason.DELETED, "rows": 0, "committed_at": None}
+    bench.knows(
+        ObjectRef(BUCKET, "in/a.csv", "e", 1, OLD),
+        State.REFUSED,
+        removal=Removal(BUCKET, "in/a.csv", OLD),
+        **gone,
+    )
+    back = bench.put("in/b.csv")
+    bench.knows(back, State.REFUSED, removal=Removal(BUCKET, "in/b.csv", OLD), **gone)
+    audit = bench.audit()
+    assert found(audit) == {"in/b.csv": Finding.NEWER}
+    assert audit.refused == {"deleted": 2}
+
+
+@pytest.mark.parametrize("reason", [Reason.DELETED, Reason.UNDONE])
+def test_rows_that_should_have_left_the_table_are_found(bench: Bench, reason: Reason) -> None:
+    out = {"reason": reason, "rows": 0, "committed_at": None, "claimed_at": OLD, "owner": Owner("u1", 0)}
+    for key in ("in/a.csv", "in/b.csv"):
+        bench.knows(ObjectRef(BUCKET, key, "e", 1, OLD), State.REFUSED, **out)
+    bench.table.rows = [{"_bucket": BUCKET, "_key": "in/a.csv", "_identity": "e:e"}]
+    audit = bench.audit(rows=True)
+    assert found(audit) == {"in/a.csv": Finding.MORE_ROWS}
+    assert not audit.clean
 
 
 def test_another_content_under_a_loaded_key_is_found_unless_overwrites_are_ignored(bench: Bench) -> None:
@@ -324,3 +350,45 @@ def test_a_table_without_origin_columns_has_no_rows_that_tell(
         staging.keep()
         there.tables.commit(out, [task(0, staging.finish())])
         assert there.tables.rows_by_key("db", "t", bucket="bucket") == {}
+
+
+def audited(world: World, **options: Any) -> Audit:
+    world.now += HOUR
+    world.buckets.now = world.now
+    made = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    return Auditing(made, world.buckets, world.ledger, world.jobs, lambda _: world.table, world.clock).audit(
+        "flights", rows=True, **options
+    )
+
+
+def out_changed(**out: Any) -> Any:
+    document = pipeline(incremental=False).document()
+    return type(pipeline()).parse(document | {"out": document["out"] | {"on_overwrite": None} | out}, where="test")
+
+
+def test_of_a_replaced_content_only_the_last_runs_objects_have_rows() -> None:
+    world = World(table=CountedTable())
+    world.pipelines.put(out_changed(mode="replace"))
+    world.buckets.create(BUCKET)
+    gone, stays = (world.put(key, CSV, notify=0) for key in ("in/a.csv", "in/b.csv"))
+    for _ in range(2):
+        world.now += HOUR
+        assert world.sweep()
+        world.run()
+        if gone in world.buckets.latest.values():
+            world.buckets.delete(gone)
+    assert world.loaded() == {stays.key: 3}
+    assert audited(world).clean
+    world.table.rows.pop()
+    assert audited(world).findings[Finding.FEWER_ROWS] == 1
+
+
+def test_of_merged_rows_some_may_have_given_way_but_none_may_be_doubled() -> None:
+    world = World(table=CountedTable())
+    world.pipelines.put(out_changed(mode="merge", merge_keys=["id"]))
+    world.put("in/a.csv", CSV)
+    world.run()
+    lost = world.table.rows.pop()
+    assert audited(world).clean
+    world.table.rows += [lost, lost]
+    assert audited(world).findings == {Finding.MORE_ROWS: 1}

@@ -13,7 +13,8 @@ from chalicelib.core.jobs import JobKind, JobState
 from chalicelib.core.ledger import Owner, State
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import AccessDenied, CommitConflict, SourceUnavailable, TidegateError
-from chalicelib.flows.commit import GROUP, Commit
+from chalicelib.flows.commit import Commit
+from chalicelib.flows.pace import GROUP
 from tests.examples import BUCKET, START, pipeline
 from tests.fakes.destination import FakeTable, Formers
 from tests.flows.world import LEASE, Crash, World, notification

@@ -17,7 +17,10 @@ from tests.flows.histories import FLIGHTS, Fault, History, Setup, Step
 HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "1000"))
 SWEEPS = 12  # more than any limit needs for all keys
 
-CUSTOMERS = ("new", "new", "new", "same", "empty", "upload", "complete", "delete", "archive", "restore", "announce")
+CUSTOMERS = (
+    *("new", "new", "new", "same", "empty", "upload", "complete"),
+    *("delete", "remake", "archive", "restore", "announce"),
+)
 PEOPLE = ("trigger", "trigger", "trigger", "switch", "rewind", "backfill", "cancel")
 MACHINES = ("arrive", "load_one", "turn", "commit_one", "again", "lose", "tick", "rounds", "rounds", "wait", "wait")
 DELIVERIES = ("arrive", "load_one", "turn", "commit_one", "tick", "rounds", "trigger")
@@ -28,6 +31,8 @@ setups = st.builds(
     versioned=st.booleans(),
     by_time=st.booleans(),
     ignore=st.sampled_from((False, False, True)),
+    replace=st.booleans(),
+    delete_rows=st.booleans(),
     overlap=st.sampled_from((600, 0)),
     limit=st.sampled_from((None, None, 1, 2)),
     per_task=st.sampled_from((500, 1, 2)),
@@ -57,10 +62,14 @@ def motif(key: int, call: int, which: int) -> list[Step]:
         [first, Step("arrive"), Step("load_one", tell=2, fault=Fault(call, "meanwhile", (Step("load_one"),)))],
         [Step("new", key), Step("new", key + 1), Step("trigger"), Step("turn", fault=Fault(call, "before"))],
         [Step("new", key), Step("trigger"), Step("turn"), Step("new", key), Step("rounds")],
+        [first, Step("rounds"), Step("delete", key, 1), Step("rounds"), Step("rounds")],
+        [first, Step("arrive"), Step("delete", key, 2), Step("arrive", fault=Fault(call % 6, "meanwhile", late))],
+        [first, Step("rounds"), Step("delete", key, 1), Step("remake", key, 1), Step("arrive", call), Step("rounds")],
+        [first, Step("rounds"), Step("delete", key, 1), Step("arrive"), Step("tick", fault=Fault(call, "before"))],
     ][which]
 
 
-motifs = st.builds(motif, numbers, st.integers(0, 15), st.integers(0, 8))
+motifs = st.builds(motif, numbers, st.integers(0, 15), st.integers(0, 12))
 single = st.one_of(quiet, quiet, quiet, shaken).map(lambda step: [step])
 some = st.lists(st.one_of(single, single, single, motifs), max_size=12)
 histories = st.tuples(some, some).map(lambda parts: [step for part in parts for steps in part for step in steps])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,9 @@ from chalicelib.core.jobs import JobKind
 from chalicelib.core.ledger import State
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.rehearse import Rehearsing
 from chalicelib.flows.replay import Chosen, Replaying
-from tests.examples import pipeline
+from tests.examples import BUCKET, pipeline
 from tests.flows.test_walk import settled
 from tests.flows.world import Crash, Faults, World
 
@@ -41,7 +43,9 @@ def changed(parser: dict[str, object], on_overwrite: str = "append") -> Pipeline
 
 def replaying(world: World) -> Replaying:
     admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
-    return Replaying(admin, world.faults.wrap(world.ledger), world.discover, world.clock)
+    wrap = world.faults.wrap
+    rehearsing = Rehearsing(world.pipelines, wrap(world.buckets), lambda name: name.encode(), world.clock)
+    return Replaying(admin, wrap(world.ledger), wrap(world.jobs), world.discover, rehearsing, world.clock)
 
 
 def test_after_the_pipeline_is_mended_bad_rows_become_good_ones_and_nothing_is_doubled() -> None:
@@ -73,7 +77,7 @@ def test_a_dry_run_says_the_same_and_does_nothing() -> None:
     world = loaded()
     revisions = {key: entry.revision for key, entry in world.ledger.stored.items()}
     done = replaying(world).estimate("flights", Chosen(prefix="in/"))
-    assert (done.objects, done.rows, done.rejects, done.jobs) == (2, 4, 2, ())
+    assert (done.objects, done.rows, done.rejects) == (2, 4, 2)
     assert {key: entry.revision for key, entry in world.ledger.stored.items()} == revisions
 
 
@@ -101,6 +105,20 @@ def test_a_replay_that_fails_leaves_the_earlier_rows() -> None:
     world.run()
     assert world.loaded() == {KEYS[0]: 3, KEYS[1]: 2}
     assert world.set_aside() == {KEYS[1]: 1}
+
+
+def test_all_jobs_of_a_large_replay_are_named() -> None:
+    world = loaded()
+    document = changed(DECLARED | {"allow_extra_columns": True}).document()
+    document["in"] |= {"max_task_files": 1}
+    world.pipelines.put(Pipeline.parse(document, where="test"))
+    for number in range(100):
+        world.put(f"in/{number:03}.csv", BAD)
+    world.run()
+    world.now += MINUTE
+    done = replaying(world).start("flights", Chosen(prefix=""))
+    assert len(done.jobs) == 2
+    assert sum(world.jobs.jobs[job].tasks for job in done.jobs) == done.objects == 102
 
 
 def test_an_object_under_way_is_left_alone() -> None:
@@ -156,3 +174,156 @@ def test_rows_in_plain_parquet_files_cannot_be_replaced_and_that_is_said_before_
     with pytest.raises(ConfigError, match="cannot be replaced"):
         replaying(world).start("flights", Chosen(prefix=""))
     assert {entry.state for entry in world.ledger.stored.values()} == {State.COMMITTED}
+
+
+def test_rows_that_a_failed_replay_left_there_go_when_the_object_is_loaded_after_all() -> None:
+    world = loaded()
+    world.buckets.deny(BUCKET)
+    replaying(world).start("flights", Chosen(key=KEYS[0]))
+    world.run(rounds=3)
+    assert world.state(KEYS[0]) == "refused"
+    world.buckets.denied.clear()
+    world.now += 10 * MINUTE
+    world.run()
+    assert world.state(KEYS[0]) == "committed"
+    assert world.loaded() == dict.fromkeys(KEYS, 2)
+    assert world.set_aside() == dict.fromkeys(KEYS, 1)
+
+
+def test_rows_that_a_failed_replay_left_there_go_when_the_object_is_written_over() -> None:
+    world = loaded(on_overwrite="replace")
+    world.pipelines.put(changed(DECLARED | {"stop_on_invalid_record": True}, "replace"))
+    replaying(world).start("flights", Chosen(key=KEYS[0]))
+    world.run()
+    assert (world.state(KEYS[0]), world.loaded()[KEYS[0]]) == ("failed", 2)
+    world.put(KEYS[0], b"id\n9\n")
+    world.run()
+    assert world.loaded() == {KEYS[0]: 1, KEYS[1]: 2}
+
+
+def test_rows_of_what_was_written_over_with_nothing_go() -> None:
+    world = loaded(on_overwrite="replace")
+    world.put(KEYS[0], b"")
+    world.run()
+    assert world.state(KEYS[0]) == "refused"
+    assert (world.loaded(), world.set_aside()) == ({KEYS[1]: 2}, {KEYS[1]: 1})
+    world.put(KEYS[0], b"id,name\n9,z\n")
+    world.run()
+    assert world.loaded() == {KEYS[0]: 1, KEYS[1]: 2}
+
+
+def test_rows_stay_where_overwrites_append_and_the_new_content_is_empty() -> None:
+    world = loaded()
+    world.put(KEYS[0], b"")
+    world.run()
+    assert world.loaded() == dict.fromkeys(KEYS, 2)
+    assert world.ledger.stored["flights", KEYS[0]].reason == "empty"
+
+
+# Which objects.
+
+
+def test_the_objects_of_one_job_are_replayed_while_their_content_is_the_same() -> None:
+    world = loaded(on_overwrite="replace")
+    first, second = (world.ledger.stored["flights", key].owner for key in KEYS)
+    assert first is not None and second is not None
+    assert chosen(world, job=first.job) == {KEYS[0]}
+    assert chosen(world, job=second.job, prefix="in/a") == set()
+    world.put(KEYS[0], b"id,name\n9,z\n")
+    world.run()
+    assert chosen(world, job=first.job) == set()
+
+
+def chosen(world: World, **what: Any) -> set[str]:
+    """The keys that wait after a replay of them."""
+    world.now += MINUTE
+    replaying(world).start("flights", Chosen(**what))
+    waiting = {entry.key for entry in world.ledger.stored.values() if entry.state is State.CLAIMED}
+    world.run()
+    settled(world)
+    return waiting
+
+
+def test_a_job_of_another_pipeline_is_not_replayed() -> None:
+    world = loaded()
+    for name in ("unknown", "j9"):
+        with pytest.raises(ConfigError, match="no job of this id"):
+            replaying(world).start("flights", Chosen(job=name))
+
+
+def test_objects_loaded_since_a_time_are_replayed() -> None:
+    world = loaded()
+    since = world.now + MINUTE
+    world.now += 2 * MINUTE
+    world.put("in/c.csv", BAD)
+    world.run()
+    assert chosen(world, since=since) == {"in/c.csv"}
+    assert chosen(world, since=since, prefix="in/a") == set()
+
+
+def test_a_table_whose_content_is_replaced_whole_is_run_again_instead() -> None:
+    world = World()
+    document = pipeline().document()
+    document["out"] |= {"mode": "replace"}
+    world.pipelines.put(Pipeline.parse(document, where="test"))
+    for do in (replaying(world).start, replaying(world).estimate):
+        with pytest.raises(ConfigError, match="one run") as caught:
+            do("flights", Chosen(prefix=""))
+        assert "tidegate run flights" in str(caught.value.remedy)
+
+
+# What a dry run says.
+
+
+def test_a_dry_run_reads_what_would_come_and_writes_nothing() -> None:
+    world = loaded()
+    world.pipelines.put(changed(MENDED))
+    before = snapshot(world)
+    found = replaying(world).estimate("flights", Chosen(prefix=""))
+    assert (found.objects, found.rows, found.rejects) == (2, 4, 2)
+    assert (found.read, found.unread, found.rows_in, found.rejects_in) == (2, 0, 6, 0)
+    assert snapshot(world) == before
+    replaying(world).start("flights", Chosen(prefix=""))
+    world.run()
+    assert sum(world.loaded().values()) == found.rows_in
+
+
+def snapshot(world: World) -> tuple[Any, ...]:
+    return (
+        dict(world.ledger.stored),
+        dict(world.jobs.stored),
+        dict(world.pipelines.settled),
+        dict(world.table.files),
+        list(world.table.rows),
+    )
+
+
+def test_a_dry_run_settles_no_columns_that_a_parser_would_find() -> None:
+    world = loaded()
+    world.pipelines.put(changed({"type": "csv"}))
+    found = replaying(world).estimate("flights", Chosen(prefix=""))
+    assert (found.rows_in, found.rejects_in) == (4, 2)
+    assert world.pipelines.settled == {}
+
+
+@pytest.mark.parametrize(("objects", "size"), [(1, 1 << 30), (100, len(BAD)), (100, 2 * len(BAD) - 1)])
+def test_what_a_dry_run_does_not_read_is_said_to_be_unknown(objects: int, size: int) -> None:
+    world = loaded()
+    found = replaying(world).estimate("flights", Chosen(prefix=""), objects=objects, size=size)
+    assert (found.objects, found.read, found.unread) == (2, 1, 1)
+    assert (found.rows, found.rows_in, found.rejects_in) == (4, 2, 1)
+
+
+def test_earlier_rows_of_what_would_not_be_loaded_do_not_count_as_leaving() -> None:
+    world = loaded()
+    world.buckets.deny(BUCKET)
+    found = replaying(world).estimate("flights", Chosen(prefix=""))
+    assert (found.objects, found.rows, found.rejects, found.rows_in) == (2, 0, 0, 0)
+    assert found.not_loaded == {"denied": 2}
+    assert found.errors["denied"]
+    world.buckets.denied.clear()
+    world.pipelines.put(changed(DECLARED | {"stop_on_invalid_record": True}))
+    found = replaying(world).estimate("flights", Chosen(prefix=""))
+    assert (found.rows, found.rows_in) == (0, 0)
+    assert (found.rejects, found.rejects_in) == (2, 4), "its new bad rows instead of its old ones"
+    assert found.not_loaded == {"too_many_bad_rows": 2}

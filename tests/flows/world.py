@@ -16,6 +16,7 @@ from chalicelib.flows.load import Load
 from chalicelib.flows.recover import Recover
 from chalicelib.flows.revalidate import Revalidate
 from chalicelib.flows.sweep import Sweeping
+from chalicelib.flows.withdraw import Withdraw
 from tests.examples import BUCKET, START, grant, pipeline
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.destination import FakeTable
@@ -183,7 +184,15 @@ class World:
             self.clock,
             timedelta(minutes=3),
             self.discover,
+            self.withdraw,
             self.load.split,
+        )
+
+    @property
+    def withdraw(self) -> Withdraw:
+        wrap = self.faults.wrap
+        return Withdraw(
+            wrap(self.ledger), wrap(self.jobs), wrap(self.queue), self.clock, LEASE, timedelta(minutes=1)
         )
 
     def clock(self) -> datetime:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from chalicelib.core.notifications import parse
 from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import SCHEDULED, SweepState
 from chalicelib.core.tasks import TaskState
+from chalicelib.core.upkeep import Phase
 from chalicelib.errors import BadMessage
 from tests.examples import grant, pipeline
 
@@ -234,3 +235,23 @@ print(sorted({{"pyarrow", "pyiceberg", "obstore"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_tables_time_passes_the_doors_of_tick_and_maintain(account: Any) -> None:
+    boto3.Session().client("s3").create_bucket(Bucket="tidegate-lake")
+    wiring.pipelines().put(pipeline(path_prefix="flights/"))
+    app.tick(event("tick"), Context())
+    assert messages(account, "tidegate-maintenance") == [], "its first run is one period away"
+    states = wiring.maintaining().states
+    for state in states.all().values():
+        states.swap(replace(state, next_at=wiring.now(), revision=state.revision + 1))
+    app.tick(event("tick"), Context())
+    assert body("sqs_maintain") in messages(account, "tidegate-maintenance")
+    assert app.maintain(event("sqs_maintain"), Context()) == {"batchItemFailures": []}
+    state = states.get("iceberg:travel.flights")
+    assert state is not None
+    assert (state.phase, state.last and state.last.table) == (Phase.IDLE, "iceberg:travel.flights")
+
+
+def test_maintenance_that_nobody_asked_for_is_done(account: Any) -> None:
+    assert app.maintain(event("sqs_maintain"), Context()) == {"batchItemFailures": []}

@@ -291,3 +291,97 @@ def test_parquet_archives_and_the_objects_themselves_come_through(deployment: De
     deployment.command("guess", str(seed), "-o", str(load))
     (shown,) = deployment.tidegate("preview", str(load))
     assert [row["id"] for row in shown["rows"]][:3] == [1, 2, 3]
+
+
+def test_rows_leave_with_their_object_and_by_an_undo_and_come_back_by_a_replay(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    source = {"bucket": deployment.customer.bucket, "path_prefix": "leaving/", "parser": {"type": "csv"}}
+    out = {"type": "iceberg", "database": "travel", "table": "leaving", "on_delete": "delete_rows"}
+    file = tmp_path / "leaving.json"
+    file.write_text(json.dumps({"name": "leaving", "connection": "acme", "in": source, "out": out}))
+    keys = ["leaving/a.csv", "leaving/b.csv"]
+    with deployment.runtime():
+        deployment.command("apply", str(file))
+        for key in keys:
+            deployment.customer.put(key, CSV)
+        assert soon(lambda: deployment.committed("leaving", keys), seconds=60)
+        job = next(row["job"] for row in deployment.tidegate("objects", "leaving") if row["key"] == keys[1])
+        bucket = deployment.customer.bucket
+        deployment.customer.account.client("s3").delete_object(Bucket=bucket, Key=keys[0])
+        assert soon(lambda: deployment.entries("leaving", keys)[keys[0]].reason == "deleted", seconds=60)
+        assert deployment.loaded("leaving") == {keys[1]: 3}
+        (undone,) = deployment.tidegate("undo", job, "--wait")
+        assert undone["rows"] == 3
+        assert deployment.loaded("leaving") == {}
+        assert deployment.entries("leaving", keys)[keys[1]].reason == "undone"
+        (found,) = deployment.tidegate("replay", "leaving", "--job", job, "--dry-run")
+        assert (found["rows"], found["rows_in"], found["read"]) == (0, 3, 1)
+        deployment.command("replay", "leaving", "--job", job, "--wait")
+        assert deployment.loaded("leaving") == {keys[1]: 3}
+        deployment.customer.put(keys[0], CSV)
+        assert soon(lambda: deployment.committed("leaving", keys), seconds=60)
+        assert deployment.loaded("leaving") == dict.fromkeys(keys, 3)
+        (audit,) = deployment.tidegate("audit", "leaving", "--rows")
+        assert audit["findings"] == {}
+
+
+@pytest.mark.parametrize("kind", ["iceberg", "parquet"])
+def test_each_run_replaces_the_whole_content(deployment: Deployment, tmp_path: Path, kind: str) -> None:
+    name = f"whole_{kind}"
+    document = {
+        "name": name,
+        "connection": "acme",
+        "in": {
+            "bucket": deployment.customer.bucket,
+            "path_prefix": f"{name}/",
+            "incremental": False,
+            "max_task_files": 1,
+            "parser": {"type": "csv"},
+        },
+        "out": {"type": kind, "database": "travel", "table": name, "mode": "replace"},
+    }
+    file = tmp_path / "whole.json"
+    file.write_text(json.dumps(document))
+    s3 = deployment.customer.account.client("s3")
+    with deployment.runtime():
+        deployment.command("apply", str(file))
+        for key in ("a", "b"):
+            deployment.customer.put(f"{name}/{key}.csv", CSV)
+        deployment.command("run", name, "--wait")
+        assert deployment.loaded(name) == {f"{name}/a.csv": 3, f"{name}/b.csv": 3}
+        s3.delete_object(Bucket=deployment.customer.bucket, Key=f"{name}/a.csv")
+        deployment.customer.put(f"{name}/b.csv", CSV + b"4,d\n")
+        deployment.customer.put(f"{name}/c.csv", CSV)
+        deployment.command("run", name, "--wait")
+        assert deployment.loaded(name) == {f"{name}/b.csv": 4, f"{name}/c.csv": 3}
+        deployment.customer.put(f"{name}/d.csv.gz", b"\x1f\x8bnot gzip")
+        failed = subprocess.run(
+            [sys.executable, "-m", "chalicelib.cli", "run", name, "--wait"],
+            env=deployment.environ(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "d.csv.gz" in failed.stderr
+        assert failed.returncode == 1
+        assert deployment.loaded(name) == {f"{name}/b.csv": 4, f"{name}/c.csv": 3}
+    (job, *_) = deployment.tidegate("history", name)
+    assert "d.csv.gz" in job["error"]
+
+
+def test_a_load_yml_is_issued_once_and_again_for_what_is_new(deployment: Deployment, tmp_path: Path) -> None:
+    """As Treasure Data's connector:issue: neither name nor destination in the file, and no notification is needed."""
+    load = tmp_path / "load.yml"
+    source = {"type": "s3", "bucket": deployment.customer.bucket, "path_prefix": "issued/", "parser": {"type": "csv"}}
+    load.write_text(json.dumps({"in": source, "out": {"mode": "append"}}))
+    told = [str(load), "--connection", "acme", "--database", "Travel", "--table", "issued", "--wait"]
+    with deployment.runtime():
+        deployment.customer.put("issued/a.csv", CSV)
+        (first,) = deployment.tidegate("issue", *told)
+        assert (first["pipeline"], first["table"]) == ("travel.issued", "iceberg:travel.issued")
+        assert (first["state"], first["loaded"], first["rows"]) == ("done", 1, 3)
+        deployment.customer.put("issued/b.csv", CSV)
+        assert "Objects: 1, rows: 3" in deployment.command("issue", *told)
+    assert deployment.loaded("issued") == {"issued/a.csv": 3, "issued/b.csv": 3}

@@ -94,6 +94,15 @@ def test_only_what_reads_or_lists_enters_customers_accounts() -> None:
     ]
 
 
+def test_only_commit_and_maintain_may_delete_and_only_in_our_own_bucket() -> None:
+    """The commit deletes metadata that fell out of the table's log, maintenance what is proven to be of no use."""
+    may = {name: one for name in FUNCTIONS for one in statements(name) if "s3:DeleteObject" in one["Action"]}
+    assert {name: one["Resource"] for name, one in may.items()} == {
+        "commit": {"Fn::Sub": "${LakeBucket.Arn}/*"},
+        "maintain": {"Fn::Sub": "${LakeBucket.Arn}/warehouse/*"},
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("AWS::SQS::Queue", "QueueName"), ("AWS::DynamoDB::Table", "TableName"), ("AWS::SNS::Topic", "TopicName")],

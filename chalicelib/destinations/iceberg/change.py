@@ -2,57 +2,91 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from warnings import catch_warnings, filterwarnings
+from functools import partial
 
-from pyiceberg.expressions import AlwaysFalse, And, EqualTo, Or
-from pyiceberg.table import Table, TableProperties, Transaction
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, TableProperties
 
-from chalicelib.config.destination import Iceberg, Parquet
-from chalicelib.core.tasks import Former, Task
+from chalicelib.config.destination import Iceberg, Mode, Parquet
+from chalicelib.core.tasks import Former, Run, Task
 from chalicelib.destinations import tags
-from chalicelib.destinations.iceberg.columns import evolve, fields_of
+from chalicelib.destinations.iceberg import runs
+from chalicelib.destinations.iceberg.columns import evolve, fields_of, renew
+from chalicelib.destinations.iceberg.contents import Live, live
 from chalicelib.destinations.iceberg.files import data_files
+from chalicelib.destinations.iceberg.gone import Gone
+from chalicelib.destinations.iceberg.merging import check_keys, merge
 from chalicelib.destinations.iceberg.once import Once
-from chalicelib.destinations.origins import told
+from chalicelib.destinations.iceberg.reading import Reader
+from chalicelib.destinations.iceberg.rewriting import Cut, Rewriting
+from chalicelib.destinations.iceberg.swap import Swap
+from chalicelib.destinations.origins import NEEDED, told
+from chalicelib.destinations.paths import file_name
 from chalicelib.errors import SchemaConflict
 
-FORMERS = 500  # objects whose rows one pass over the table takes out
+REWRITTEN = "tidegate.rewritten-files"  # of a snapshot: files that were written again without some of their rows
 
 
 def prepare(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Sequence[Former]) -> Once:
-    """The change, complete but for the catalogue's word: rows that go, new columns, name mapping, files, tags."""
+    """The change that brings the tasks' rows, and takes out those of formers and of the same keys."""
     change = Once(table)
     with fitting(out):
-        _take_out(change, formers)
-        if not with_files(tasks):
-            return change
-        evolve(change, out, fields_of(out, tasks))
-        if change.table_metadata.name_mapping() is None:  # our files carry names instead of field ids
-            mapping = change.table_metadata.schema().name_mapping.model_dump_json()
-            change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
-        update = change.update_snapshot({tags.PROPERTY: tags.encode(task.id for task in tasks)})
-        with update.merge_append() as append:
-            for file in data_files(table.io, change.table_metadata, tasks):
-                append.append_data_file(file)
+        if with_files(tasks):
+            evolve(change, out, fields_of(out, tasks))
+            _name_columns(change)
+        reader = Reader(table.io, change.table_metadata)
+        first = tasks[0]
+        rewriting = Rewriting(reader, table.location().rstrip("/"), partial(file_name, first.id, first.attempt))
+        gone = Gone(formers) if formers and told(reader.schema.column_names) else None
+        cut, come = _exchanged(rewriting, out, tasks, gone)
+        if cut.gone or with_files(tasks):  # tasks with rows are remembered, even if all of those lost
+            properties = _tagged(tasks) | ({REWRITTEN: str(len(cut.come))} if cut.come else {})
+            Swap(change, table.io, [*come, *cut.come], properties).without(cut.gone).commit()
     return change
 
 
-def _take_out(change: Transaction, formers: Sequence[Former]) -> None:
-    """Without the rows of these objects' contents; where there are none, nothing changes."""
-    if not told(change.table_metadata.schema().column_names):
-        return
-    for start in range(0, len(formers), FORMERS):
-        some = (
-            And(
-                EqualTo(term="_bucket", value=former.bucket),
-                EqualTo(term="_key", value=former.key),
-                EqualTo(term="_identity", value=former.identity),
-            )
-            for former in formers[start : start + FORMERS]
-        )
-        with catch_warnings():
-            filterwarnings("ignore", "Delete operation did not match any records")
-            change.delete(Or(*some, AlwaysFalse()))
+def prepare_run(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task], run: Run) -> Once:
+    """The change that makes the tasks' rows the whole content."""
+    change = Once(table)
+    with fitting(out):
+        if with_files(tasks):
+            (evolve if out.keep_schema else renew)(change, out, fields_of(out, tasks))
+            _name_columns(change)
+        change.set_properties(runs.recorded(run))
+        come = data_files(table.io, change.table_metadata, tasks)
+        Swap(change, table.io, come, _tagged(tasks)).without_everything().commit()
+    return change
+
+
+def _exchanged(
+    rewriting: Rewriting, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Gone | None
+) -> tuple[Cut, list[DataFile]]:
+    reader = rewriting.reader
+    come = data_files(reader.io, reader.metadata, tasks)
+    if out.mode is Mode.MERGE and come:
+        check_keys(out, tasks)
+        owners = [task for task in tasks if task.staged for _ in task.staged.files]
+        return merge(rewriting, out, list(zip(owners, come, strict=True)), formers)
+    if formers is None:
+        return Cut(), come
+    found = live(reader.io, reader.metadata, lambda file: formers.may_be_in(file, reader.schema))
+    whole: list[Live] = []
+    parts: list[Live] = []
+    for each in found:
+        (whole if formers.are_all_of(each.file, reader.schema) else parts).append(each)
+    cut = rewriting.cut(parts, NEEDED, lambda batch, _: formers.among(batch))
+    return Cut((*whole, *cut.gone), cut.come), come
+
+
+def _tagged(tasks: Sequence[Task]) -> dict[str, str]:
+    return {tags.PROPERTY: tags.encode(task.id for task in tasks)}
+
+
+def _name_columns(change: Once) -> None:
+    """Our files carry names instead of field ids."""
+    if change.table_metadata.name_mapping() is None:
+        mapping = change.table_metadata.schema().name_mapping.model_dump_json()
+        change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
 
 
 @contextmanager

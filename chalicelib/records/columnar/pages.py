@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +15,7 @@ from chalicelib.records.columnar.plain import column_of, plain
 from chalicelib.records.columnar.texts import NO_JSON, texts, tokens
 from chalicelib.records.merging import without_columns
 from chalicelib.records.pages import Page, Reject
+from chalicelib.records.rescue import Rescued, asked, beside
 from chalicelib.records.types.schema import arrow_schema, arrow_type
 from chalicelib.records.types.values import misfit
 
@@ -35,7 +38,14 @@ def check_names(schema: pa.Schema, names: list[str]) -> None:
 
 
 def wanted(schema: pa.Schema, columns: tuple[Column, ...]) -> list[str]:
-    """The names of the fields that these columns are read from; raises ParseError if one is there twice."""
+    """The names of the fields that these columns are read from; raises ParseError if one is there twice.
+
+    Where what no column takes is to be rescued, they are all that there are.
+    """
+    columns, rescues = asked(columns)
+    if rescues:
+        check_names(schema, schema.names)
+        return list(schema.names)
     names = list(dict.fromkeys(source(column)[0] for column in columns))
     check_names(schema, names)
     return [name for name in names if name in schema.names]
@@ -53,9 +63,15 @@ def page(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Page:
     """The rows with exactly these columns; a field that is not there is NULL, a value that does not fit a reject."""
     if not columns:
         return Page(without_columns(batch.num_rows), ())
-    bad = _Bad(batch)
-    arrays = [_column(batch, column, bad) for column in columns]
-    made = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+    columns, rescues = asked(columns)
+    bad = _Bad(batch, Rescued() if rescues else None)
+    made = without_columns(batch.num_rows)
+    if columns:
+        arrays = [_column(batch, column, bad) for column in columns]
+        made = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+    if bad.rescued is not None:
+        bad.keep_others({source(column)[0] for column in columns})
+        return Page(beside(made, bad.rescued.column(batch.num_rows)), ())
     if not bad.whys:
         return Page(made, ())
     return Page(made.filter(pa.array([row not in bad.whys for row in range(batch.num_rows)])), bad.rejects())
@@ -63,9 +79,10 @@ def page(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Page:
 
 @dataclass(slots=True)
 class _Bad:
-    """The rows of a batch that are set aside."""
+    """The rows of a batch that are set aside, or what is rescued of them."""
 
     batch: pa.RecordBatch
+    rescued: Rescued | None
     whys: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, array: pa.Array, made: pa.Array, column: Column) -> None:
@@ -73,7 +90,21 @@ class _Bad:
         if made.null_count == array.null_count:
             return
         for row in pc.indices_nonzero(pc.and_(array.is_valid(), made.is_null())).to_pylist():
-            self.whys[row].append(misfit(column, _shown(array[row : row + 1])))
+            if self.rescued is None:
+                self.whys[row].append(misfit(column, _shown(array[row : row + 1])))
+            else:
+                name, steps = source(column)
+                self.rescued.put(row, (name, *steps), _rescuable(tokens(array[row : row + 1])[0], array, row))
+
+    def keep_others(self, taken: set[str]) -> None:
+        """Rescue the values of the fields that no column is read from."""
+        assert self.rescued is not None
+        for name, array in zip(self.batch.schema.names, self.batch.columns, strict=True):
+            if name not in taken and array.null_count < len(array):
+                written = tokens(array)
+                for row in pc.indices_nonzero(array.is_valid()).to_pylist():
+                    if written[row] != "null":  # as a text of JSON may be
+                        self.rescued.put(row, (name,), _rescuable(written[row], array, row))
 
     def rejects(self) -> tuple[Reject, ...]:
         """In order, each with its row as JSON."""
@@ -95,6 +126,11 @@ def _column(batch: pa.RecordBatch, column: Column, bad: _Bad) -> pa.Array:
     made = cast(array, column)
     bad.note(plain(array), made, column)
     return made
+
+
+def _rescuable(token: str, array: pa.Array, row: int) -> Any:
+    """A value's JSON as records.rescue keeps it; as a text what JSON cannot say."""
+    return orjson.Fragment(token) if NO_JSON not in token else str(_shown(array[row : row + 1]))
 
 
 def _reached(array: pa.Array, steps: list[str]) -> pa.Array | None:

@@ -7,6 +7,8 @@ canonical) and of values (records.types.values), so the rows are the same.
 
 NULL: without null strings, an unquoted empty field; a quoted "" is an empty string. With them, exactly these texts,
 quoted or not. In a column that is no string an empty field is NULL in any case: what else could it be (E36).
+
+With `shown` no value costs its row: what does not fit, and what no column takes, is rescued (records.rescue).
 """
 
 import io
@@ -29,6 +31,7 @@ from chalicelib.records.delimited.canonical import Plain, plain
 from chalicelib.records.delimited.dialect import Dialect, Field, Record
 from chalicelib.records.merging import merged, without_columns
 from chalicelib.records.pages import Page, Reject
+from chalicelib.records.rescue import FIELD, Rescued, text_fields
 from chalicelib.records.text.blocks import Block, blocks
 from chalicelib.records.text.lookahead import Lookahead
 from chalicelib.records.types.schema import NAIVE, arrow_schema, arrow_type
@@ -60,6 +63,7 @@ class Reading:
     optional: bool = False  # records may lack trailing fields
     extra: bool | Literal["capture"] = False  # records may have more fields
     quoted_limit: int = 1 << 17  # bytes of a quoted value
+    shown: tuple[str, ...] | None = None  # the fields' names in the object, if what no column takes is to be rescued
     replaces: bool = False  # bytes that are no text become U+FFFD
     transcoded: bool = False  # the stream's offsets are not the object's
     piece: int = 1 << 17  # bytes that are read the slow way at once: bounds the rejects that live at the same time
@@ -170,7 +174,17 @@ class Reading:
 
     @cached_property
     def _present(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.name in self.names)
+        return (*(column for column in self.columns if column.name in self.names), *self._left)
+
+    @cached_property
+    def _left(self) -> tuple[Column, ...]:
+        """The fields that no column takes, if they are to be rescued."""
+        taken = {column.name for column in self.columns}
+        named = zip(self.names, self.shown or (), strict=False)  # some records have more fields or fewer
+        return tuple(Column(name=name, type=ColumnType.STRING) for name, _ in named if name not in taken)
+
+    def _shown(self, name: str) -> str:
+        return self.shown[self.names.index(name)] if self.shown else name
 
     @cached_property
     def _types(self) -> Types:
@@ -220,16 +234,21 @@ class Reading:
         """The slow way: every field as text, then column by column."""
         found = self.texts(block)
         misfits: dict[int, list[str]] = defaultdict(list)
-        arrays = {column.name: self._column(found, column, block, misfits) for column in self._present}
+        rescued = Rescued()
+        arrays = {column.name: self._column(found, column, block, misfits, rescued) for column in self._present}
         if self._captures:
             arrays[REST] = self._rest(found, misfits)
-        batch = self._batch(arrays, len(found.numbers))
+        elif self.extra == "capture" and self.shown is not None:
+            rescued.put_json(REST, self._rest(found, misfits))
+        batch = self._batch(arrays, len(found.numbers), rescued)
         if misfits:
             batch = batch.filter(pa.array([row not in misfits for row in range(batch.num_rows)]))
         reasons = found.reasons | {found.numbers[row]: "; ".join(whys) for row, whys in misfits.items()}
         return Page(batch, self._rejects(block, reasons))
 
-    def _column(self, found: Texts, column: Column, block: Block, misfits: dict[int, list[str]]) -> pa.Array:
+    def _column(
+        self, found: Texts, column: Column, block: Block, misfits: dict[int, list[str]], rescued: Rescued
+    ) -> pa.Array:
         values, broken = decoded(found.columns[column.name], column.name)
         if pa.types.is_string(self._arrow_type(column)) and self._may_be_too_long(block.data):
             broken |= self._too_long(found, column.name, values, block)
@@ -237,8 +256,13 @@ class Reading:
             good = pa.array([row not in broken for row in range(len(values))])
             values = pc.if_else(good, values, pa.scalar(None, pa.string()))
         result = typed(self.without_nulls(values, column.type), column)
-        for row, why in (broken | result.bad).items():
+        for row, why in broken.items():
             misfits[row].append(why)
+        for row, why in result.bad.items():
+            if self.shown is None:
+                misfits[row].append(why)
+            else:
+                rescued.put(row, (self._shown(column.name),), values[row].as_py())
         return result.array
 
     def _too_long(self, found: Texts, name: str, values: pa.StringArray, block: Block) -> dict[int, str]:
@@ -308,13 +332,15 @@ class Reading:
         raw = _as_it_was(record.raw) if self.transcoded else record.raw
         return Reject.of(number, reason, raw, line=record.line, offset=None if self.transcoded else record.offset)
 
-    def _batch(self, arrays: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
-        if not self.columns:
-            return without_columns(rows)
-        return pa.RecordBatch.from_arrays(
-            [arrays[c.name] if c.name in arrays else pa.nulls(rows, arrow_type(c)) for c in self.columns],
-            schema=arrow_schema(self.columns),
-        )
+    def _batch(self, arrays: dict[str, pa.Array], rows: int, rescued: Rescued | None = None) -> pa.RecordBatch:
+        made = [arrays[c.name] if c.name in arrays else pa.nulls(rows, arrow_type(c)) for c in self.columns]
+        schema = arrow_schema(self.columns)
+        if self.shown is not None:
+            rescued = rescued or Rescued()
+            for row, path, text in text_fields((self._shown(c.name), arrays[c.name]) for c in self._left if arrays):
+                rescued.put(row, path, text)
+            made, schema = [*made, rescued.column(rows)], schema.append(FIELD)
+        return pa.RecordBatch.from_arrays(made, schema=schema) if made else without_columns(rows)
 
 
 def _is_moment(column: Column) -> bool:

@@ -51,6 +51,10 @@ class AvroRows:
             return self._parser.columns
         return inferred(self._schema)
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        return tuple(self._schema.names)
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         return self._page(self._first or _Lot([]), columns)

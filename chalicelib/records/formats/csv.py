@@ -15,6 +15,7 @@ from chalicelib.records.delimited.header import by_name, distinct
 from chalicelib.records.delimited.reading import Reading
 from chalicelib.records.merging import started
 from chalicelib.records.pages import Page, Readable
+from chalicelib.records.rescue import asked
 from chalicelib.records.text.blocks import BLOCK, Block, blocks
 from chalicelib.records.text.charset import mark_of, utf8
 from chalicelib.records.text.lookahead import Lookahead
@@ -28,6 +29,7 @@ class _Start(NamedTuple):
     """The object's fields, and where its rows begin."""
 
     names: tuple[str, ...]
+    shown: tuple[str, ...]  # the same as the object itself has them
     line: int
     offset: int
 
@@ -70,6 +72,12 @@ class CsvRows:
         captures = self._parser.allow_extra_columns == "capture" and found
         return (*found, Column(name=REST, type=ColumnType.JSON)) if captures else found
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        parser = self._parser
+        checked = parser.columns is not None or parser.allow_optional_columns or not parser.header_lines
+        return None if checked else self._start.shown
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         reading = self._reading(columns)
@@ -89,11 +97,13 @@ class CsvRows:
 
     def _reading(self, columns: tuple[Column, ...]) -> Reading:
         parser = self._parser
+        columns, rescues = asked(columns)
         return Reading(
             self._dialect,
             None if parser.null_string is None else parser.null_strings,
-            self._names,
+            self._names if parser.columns is not None else _as_named(self._names, columns),
             tuple(parser.told(column) for column in columns),
+            shown=self._start.shown if rescues else None,
             optional=parser.allow_optional_columns,
             extra=parser.allow_extra_columns,
             quoted_limit=parser.max_quoted_size_limit,
@@ -114,19 +124,23 @@ class CsvRows:
             self._body.drop(len(skipped))
             line, offset = line + bool(skipped), offset + len(skipped)
         if parser.columns is not None and not has_header:
-            return _Start(tuple(column.name for column in parser.fields), line, offset)
+            names = tuple(column.name for column in parser.fields)
+            return _Start(names, names, line, offset)
         record = self._body.up_to(self._dialect.first, self._window)
         header = self._header(record)
         if has_header:
             self._body.drop(len(record))
             line, offset = line + self._dialect.line_ends(record), offset + len(record)
-        return _Start(self._named(header if has_header else [""] * len(header)), line, offset)
+        return _Start(*self._named(header if has_header else [""] * len(header)), line, offset)
 
-    def _named(self, header: list[str]) -> tuple[str, ...]:
+    def _named(self, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the fields: those of the columns, and those that the object has for them."""
         parser = self._parser
         if parser.columns is None or not header:
-            return distinct(header, taken={REST} if parser.allow_extra_columns == "capture" else ())
-        return by_name(distinct(header), parser.fields, optional=parser.allow_optional_columns)
+            names = distinct(header, taken={REST} if parser.allow_extra_columns == "capture" else ())
+            return names, names
+        shown = distinct(header)
+        return by_name(shown, parser.fields, optional=parser.allow_optional_columns), shown
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -164,3 +178,9 @@ class CsvRows:
             mark = mark_of(lines)
             remedy = f"It begins with the byte order mark of {mark}: set charset: {mark}" if mark else _REMEDY
             raise ParseError(f"the header cannot be read: {error}", remedy=remedy) from None
+
+
+def _as_named(fields: tuple[str, ...], columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """The fields under the names of the columns that are read from them (`src`)."""
+    ours = {column.src: column.name for column in columns if column.src is not None and column.element_at is None}
+    return tuple(ours.get(name, name) for name in fields) if ours else fields

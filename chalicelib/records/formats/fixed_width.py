@@ -16,6 +16,7 @@ from chalicelib.records.delimited.by_arrow import decoded
 from chalicelib.records.delimited.dialect import Dialect
 from chalicelib.records.merging import merged, started
 from chalicelib.records.pages import Page, Readable, Reject
+from chalicelib.records.rescue import Rescued, asked, beside
 from chalicelib.records.text.blocks import BLOCK, Block, blocks
 from chalicelib.records.text.charset import utf8
 from chalicelib.records.text.lookahead import Lookahead
@@ -41,6 +42,10 @@ class FixedWidthRows:
     def infer(self) -> tuple[Column, ...]:
         """The declared columns."""
         return self._parser.columns
+
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        return None
 
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
@@ -82,13 +87,17 @@ class FixedWidthRows:
         return merged(self._page(piece, columns) for piece in pieces)
 
     def _page(self, block: Block, columns: tuple[Column, ...]) -> Page:
+        columns, rescues = asked(columns)
         texts, broken = self._texts(block.data)
         misfits: dict[int, list[str]] = defaultdict(list)
         self._measure(texts, misfits)
-        arrays = [self._column(texts, column, misfits) for column in columns]
+        rescued = Rescued() if rescues else None
+        arrays = [self._column(texts, column, misfits, rescued) for column in columns]
         for row, why in broken.items():
             misfits[row] = [why]
         batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+        if rescued is not None:
+            batch = beside(batch, rescued.column(len(texts)))
         if misfits:
             batch = batch.filter(pa.array([row not in misfits for row in range(len(texts))]))
         return Page(batch, self._rejects(block, misfits))
@@ -113,7 +122,9 @@ class FixedWidthRows:
         for row in _where(pc.greater(pc.utf8_length(rest), 0)):
             misfits[row].append(f"{_characters(pc.utf8_length(rest[row]).as_py())} beyond the last column")
 
-    def _column(self, texts: pa.StringArray, column: Column, misfits: dict[int, list[str]]) -> pa.Array:
+    def _column(
+        self, texts: pa.StringArray, column: Column, misfits: dict[int, list[str]], rescued: Rescued | None
+    ) -> pa.Array:
         place = self._parser.places.get(column.name)
         if place is None:
             return pa.nulls(len(texts), arrow_type(column))
@@ -127,7 +138,10 @@ class FixedWidthRows:
         absent = pc.or_kleene(absent, pc.is_in(values, pa.array(nulls, pa.string())))
         result = typed(pc.if_else(absent, pa.scalar(None, pa.string()), values), column)
         for row, why in result.bad.items():
-            misfits[row].append(why)
+            if rescued is None:
+                misfits[row].append(why)
+            else:
+                rescued.put(row, (column.name,), values[row].as_py())
         return result.array
 
     def _rejects(self, block: Block, misfits: dict[int, list[str]]) -> tuple[Reject, ...]:

@@ -25,6 +25,7 @@ from chalicelib.records.jsontext.escapes import Mended
 from chalicelib.records.jsontext.infer import columns_of
 from chalicelib.records.jsontext.reading import Reading, is_inexact
 from chalicelib.records.pages import Page, Readable
+from chalicelib.records.rescue import asked
 from chalicelib.records.text.blocks import BLOCK
 from chalicelib.records.text.charset import mark_of, utf8
 from chalicelib.records.text.lookahead import Lookahead
@@ -52,6 +53,10 @@ class JsonRows:
             return ()
         return columns_of(self._sample(self._first), levels=self._parser.flatten, whole=self._first.last)
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        return None
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         return self._reading(columns, strict=False).page(self._first or Batch(b"", 1, 0))
@@ -70,7 +75,8 @@ class JsonRows:
 
     def _reading(self, columns: tuple[Column, ...], *, strict: bool) -> Reading:
         rewritten = self._utf8 is not self._raw or self._mends
-        return Reading(self._parser, columns, strict=strict, rewritten=rewritten)
+        columns, rescues = asked(columns)
+        return Reading(self._parser, columns, strict=strict, rescues=rescues, rewritten=rewritten)
 
     def _sample(self, batch: Batch) -> list[dict[str, Any]]:
         reading = self._reading((), strict=False)

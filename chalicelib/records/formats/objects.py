@@ -12,8 +12,9 @@ import pyarrow as pa
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.parsers.objects import Objects
 from chalicelib.core.descriptions import Description
-from chalicelib.records.columnar.pages import page
+from chalicelib.records.columnar.pages import page, wanted
 from chalicelib.records.pages import Page, Rows
+from chalicelib.records.rescue import asked
 from chalicelib.records.types.schema import arrow_schema
 
 _KINDS = {
@@ -55,11 +56,16 @@ class _ObjectRows:
             Column(name=name, type=kind) for name, kind in _KINDS.items() if name != "tags" or self._parser.tags
         )
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        return None
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         self._seen = self._seen or self._describe()
         known = tuple(Column(name=name, type=kind) for name, kind in _KINDS.items())
-        return page(pa.RecordBatch.from_pylist([_row(self._seen)], schema=arrow_schema(known)), columns)
+        batch = pa.RecordBatch.from_pylist([_row(self._seen)], schema=arrow_schema(known))
+        return page(batch.select(wanted(batch.schema, asked(columns)[0]) or ["key"]), columns)
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""

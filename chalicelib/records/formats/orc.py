@@ -40,6 +40,11 @@ class OrcRows:
         with self._body.understood("ORC"):
             return inferred(self._file.schema)
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        with self._body.understood("ORC"):
+            return tuple(self._file.schema.names)
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         empty = pa.RecordBatch.from_arrays([], schema=pa.schema([]))

@@ -43,6 +43,11 @@ class ParquetRows:
         with self._body.understood("Parquet"):
             return inferred(self._file.schema_arrow)
 
+    def fields(self) -> tuple[str, ...] | None:
+        """See records.pages.Rows."""
+        with self._body.understood("Parquet"):
+            return tuple(self._file.schema_arrow.names)
+
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         empty = pa.RecordBatch.from_arrays([], schema=pa.schema([]))

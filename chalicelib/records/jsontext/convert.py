@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.records.jsontext.pointer import Path, at
+from chalicelib.records.rescue import Rescued
 from chalicelib.records.types.schema import arrow_type
 from chalicelib.records.types.values import misfit, typed
 
@@ -37,6 +38,7 @@ class Records:
     values: list[dict[str, Any]] = field(default_factory=list)
     exact: set[int] = field(default_factory=set)  # indices of those read so that no number lost a digit
     misfits: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))  # why rows cannot be loaded
+    rescued: Rescued | None = None  # takes what does not fit, so that it costs no row
 
     def add(self, raw: bytes, value: dict[str, Any], *, exact: bool) -> None:
         """One more record."""
@@ -48,7 +50,7 @@ class Records:
     def column(self, column: Column, root: Path, path: Path) -> pa.Array:
         """The column of what lies at this path in each record, which itself lies at `root` in its text.
 
-        A row whose value does not fit is NULL there and noted in `misfits`.
+        A row whose value does not fit is NULL there and noted in `misfits`, or rescued.
         """
         if len(path) == 1:
             values = [record.get(path[0]) for record in self.values]
@@ -56,25 +58,39 @@ class Records:
             values = [at(record, path) for record in self.values]
         array = _of_one_kind(values, column)
         if array is None:
-            array = self._one_by_one(values, column, root + path)
+            array = self._one_by_one(values, column, root, path)
         if column.type not in TEXTUAL:
             return array
         result = typed(array, column)
         for row, why in result.bad.items():
-            self.misfits[row].append(why)
+            if self.rescued is None:
+                self.misfits[row].append(why)
+            else:
+                self.rescue(row, path, values[row])
         return result.array
 
-    def _one_by_one(self, values: Sequence[Any], column: Column, path: Path) -> pa.Array:
+    def rescue(self, row: int, path: Path, value: Any) -> None:
+        """Keep a value that no column takes; one that is too deep to be written costs its row."""
+        assert self.rescued is not None
+        try:
+            self.rescued.put(row, path, rescuable(value, exact=row in self.exact))
+        except (ValueError, RecursionError):
+            self.misfits[row].append(f"{'.'.join(path)}: too many levels")
+
+    def _one_by_one(self, values: Sequence[Any], column: Column, root: Path, path: Path) -> pa.Array:
         taken: list[Any] = []
         for row, value in enumerate(values):
             try:
                 if value is not None and column.type in TEXTUAL:
-                    taken.append(_written(value, column, self.raws[row], path))
+                    taken.append(_written(value, column, self.raws[row], root + path))
                 else:
                     taken.append(None if value is None else _taken(value, column.type, exact=row in self.exact))
             except (ValueError, OverflowError, RecursionError):
                 taken.append(None)
-                self.misfits[row].append(_why(column, value))
+                if self.rescued is None:
+                    self.misfits[row].append(_why(column, value))
+                else:
+                    self.rescue(row, path, value)
         return pa.array(taken, _stored(column))
 
 
@@ -91,6 +107,31 @@ def _of_one_kind(values: list[Any], column: Column) -> pa.Array | None:
         return pa.array(values, _stored(column))
     except (pa.ArrowInvalid, OverflowError):
         return None
+
+
+def rescuable(value: Any, *, exact: bool) -> Any:
+    """The value as records.rescue keeps it; NaN and Infinity, which JSON has no number for, as texts.
+
+    Raises ValueError or RecursionError if it is too deep.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        text = text_of(value, exact=exact)
+    except ValueError:
+        text = text_of(_without_nan(value), exact=exact)
+    return orjson.Fragment(text)
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nan(inner) for key, inner in value.items()}
+        case list():
+            return [_without_nan(inner) for inner in value]
+        case float() if value - value != 0:
+            return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, "NaN")
+    return value
 
 
 def _why(column: Column, value: Any) -> str:

@@ -14,13 +14,14 @@ import re2
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.json import Json
 from chalicelib.records.jsontext.batches import Batch
-from chalicelib.records.jsontext.convert import Records
+from chalicelib.records.jsontext.convert import Records, rescuable
 from chalicelib.records.jsontext.fast import Fast
 from chalicelib.records.jsontext.nested import INEXACT
 from chalicelib.records.jsontext.pointer import Path, at, path
 from chalicelib.records.jsontext.split import NO_OBJECT, Piece
 from chalicelib.records.merging import without_columns
 from chalicelib.records.pages import Page, Reject
+from chalicelib.records.rescue import Rescued, Taken, beside
 from chalicelib.records.types.schema import arrow_schema
 
 _PIECE = 1 << 16  # bytes whose objects live at the same time: half as much CPU as with whole batches
@@ -37,11 +38,12 @@ class Reading:
     parser: Json
     columns: tuple[Column, ...]
     strict: bool = False  # a key that is no column rejects its row
+    rescues: bool = False  # or is rescued, as what does not fit its column (records.rescue)
     rewritten: bool = False  # the bytes are not those of the object: offsets mean nothing
 
     def page(self, batch: Batch) -> Page:
         """The batch's rows, and its rejects."""
-        rows = self._fast(batch.data) if batch.known is None else None
+        rows = self._at_once(batch.data) if batch.known is None else None
         if rows is not None:
             return Page(rows, ())
         pieces = batch.pieces(self.parser)
@@ -49,7 +51,9 @@ class Reading:
         bad = {index: piece.why for index, piece in enumerate(pieces) if piece.why is not None}
         text = b"\n".join(sound)
         if sound and len(text) + 1 != len(batch.data):  # not the very text that Arrow has just refused
-            rows = self._fast(text)
+            rows = self._at_once(text)
+        if rows is None and self.rescues and sound:
+            rows = self._with_left(text, sound)
         if rows is None:
             indices = [index for index in range(len(pieces)) if index not in bad]
             rows = self._one_by_one(sound, indices, bad)
@@ -81,7 +85,39 @@ class Reading:
 
     @cached_property
     def _fast(self) -> Fast:
-        return Fast(self._told, self._paths, self._root, strict=self.strict)
+        return Fast(self._told, self._paths, self._root, strict=self.strict or self.rescues)
+
+    @cached_property
+    def _taken(self) -> Taken:
+        return Taken(self._paths)
+
+    def _at_once(self, data: bytes) -> pa.RecordBatch | None:
+        rows = self._fast(data)
+        return beside(rows, None) if rows is not None and self.rescues else rows
+
+    @cached_property
+    def _lenient(self) -> Fast:
+        return Fast(self._told, self._paths, self._root, strict=False)
+
+    def _with_left(self, text: bytes, raws: list[bytes]) -> pa.RecordBatch | None:
+        """The rows at once, and beside them what no column takes; None if that is not all that is to be rescued."""
+        rows = self._lenient(text)
+        if rows is None or rows.num_rows != len(raws):
+            return None
+        rescued = Rescued()
+        careful = _INEXACT_BATCH.search(text) is not None
+        for row, raw in enumerate(raws):
+            exact = careful and is_inexact(raw)
+            record, _ = self.parsed(raw, exact=exact)
+            if record is None:
+                return None
+            if not self._taken.at_top(record):
+                try:
+                    for steps, value in self._taken.left(record):
+                        rescued.put(row, steps, rescuable(value, exact=exact))
+                except (ValueError, RecursionError):
+                    return None
+        return beside(rows, rescued.column(len(raws)))
 
     def _one_by_one(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
         parts, start, size = [], 0, 0
@@ -90,10 +126,12 @@ class Reading:
             if size >= _PIECE or end == len(raws):
                 parts.append(self._part(raws[start:end], indices[start:end], bad))
                 start, size = end, 0
-        return pa.concat_batches(parts) if parts else _nothing(self.columns)
+        if parts:
+            return pa.concat_batches(parts)
+        return beside(_nothing(self.columns), None) if self.rescues else _nothing(self.columns)
 
     def _part(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
-        records, places = Records(), []
+        records, places = Records(rescued=Rescued() if self.rescues else None), []
         careful = _INEXACT_BATCH.search(b"\n".join(raws)) is not None
         for index, raw in zip(indices, raws, strict=True):
             exact = careful and is_inexact(raw)
@@ -103,26 +141,30 @@ class Reading:
                 continue
             records.add(raw, record, exact=exact)
             places.append(index)
-        if self.strict:
+        if self.strict and not self.rescues:
             self._find_unknown(records)
         arrays = [
             records.column(column, self._root, steps) for column, steps in zip(self._told, self._paths, strict=True)
         ]
         rows = _batch(arrays, self.columns, len(places))
+        if records.rescued is not None:
+            self._find_unknown(records)
+            rows = beside(rows, records.rescued.column(len(places)))
         for row, whys in records.misfits.items():
             bad[places[row]] = "; ".join(whys)
         return rows.filter(pa.array([row not in records.misfits for row in range(len(places))], pa.bool_()))
 
     def _find_unknown(self, records: Records) -> None:
-        known = set(self._paths)
-        above = {steps[:end] for steps in known for end in range(1, len(steps))}
-        names = {steps[0] for steps in known if len(steps) == 1}
         for row, record in enumerate(records.values):
-            if not names.issuperset(record):
-                lost = sorted(".".join(steps) for steps in _unknown(record, (), known, above))
-                if lost:
-                    why = f"{', '.join(lost)}: not among the columns; declare it in parser.columns to load it"
-                    records.misfits[row].append(why)
+            if self._taken.at_top(record):
+                continue
+            lost = dict(self._taken.left(record))
+            if records.rescued is not None:
+                for steps, value in lost.items():
+                    records.rescue(row, steps, value)
+            elif lost:
+                names = ", ".join(sorted(".".join(steps) for steps in lost))
+                records.misfits[row].append(f"{names}: not among the columns; declare it in parser.columns to load it")
 
     def _rejects(self, batch: Batch, pieces: list[Piece], bad: dict[int, str]) -> Iterator[Reject]:
         line, seen = batch.line, 0
@@ -153,18 +195,6 @@ def _batch(arrays: list[pa.Array], columns: tuple[Column, ...], rows: int) -> pa
 
 def _nothing(columns: tuple[Column, ...]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=arrow_schema(columns))
-
-
-def _unknown(record: dict[str, Any], here: Path, known: set[Path], above: set[Path]) -> Iterator[Path]:
-    """The paths of values that no column takes."""
-    for name, value in record.items():
-        steps = (*here, name)
-        if steps in known:
-            continue
-        if steps not in above or not isinstance(value, dict | None):
-            yield steps
-        elif value is not None:
-            yield from _unknown(value, steps, known, above)
 
 
 def _exact(raw: bytes) -> Any:
