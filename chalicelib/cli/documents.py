@@ -67,4 +67,5 @@ def store(admin: Admin, pipeline: Pipeline) -> str:
     ]
     if others and known is None:
         click.echo(f"Note: {', '.join(others)} writes to this table as well.", err=True)
-    return f"Pipeline {pipeline.name} is {'changed' if known else 'made'}: {pipeline.out.address}"
+    done = "made" if known is None else "as it was" if known == pipeline else "changed"
+    return f"Pipeline {pipeline.name} is {done}: {pipeline.out.address}"

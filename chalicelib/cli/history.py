@@ -12,6 +12,8 @@ from chalicelib.core.ledger import Entry, State
 from chalicelib.core.tasks import Task
 from chalicelib.errors import ConfigError
 
+SELDOM = ("rows_out", "rejects_out")  # of removals and undos: what left the tables
+
 
 @click.command()
 @click.argument("name")
@@ -22,7 +24,8 @@ def history(name: str, limit: int, as_json: bool) -> None:
     found = wiring.jobs().history(name, limit=limit)
     if not found:
         wiring.admin().pipeline(name)  # a mistyped name is an error; a deleted pipeline still has its history
-    show_rows(map(summary, found), as_json=as_json, empty="No jobs yet.")
+    rows = [summary(each) for each in found]
+    show_rows(rows if as_json else _for_people(rows), as_json=as_json, empty="No jobs yet.")
 
 
 @click.command()
@@ -56,7 +59,7 @@ def objects(name: str, state: str | None, prefix: str, limit: int, as_json: bool
 def summary(job: Job) -> dict[str, Any]:
     """What a job did, in one line."""
     counts: Mapping[str, int] = job.counts
-    told = ("loaded", "rows", "rejects", "rescued", "bytes")
+    told = ("loaded", "rows", "rejects", "rescued", *SELDOM, "bytes")
     other = {name: n for name, n in counts.items() if n and name not in told}
     return {
         "job": job.id,
@@ -69,9 +72,18 @@ def summary(job: Job) -> dict[str, Any]:
         "rows": counts.get("rows", 0),
         "rejects": counts.get("rejects", 0),
         "rescued": counts.get("rescued", 0),
+        **{name: counts.get(name, 0) for name in SELDOM},
         "bytes": counts.get("bytes", 0),
         "not loaded": other,
     }
+
+
+def _for_people(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the columns that say nothing in any row; reasons as words."""
+    silent = [name for name in ("rescued", *SELDOM) if not any(row[name] for row in rows)]
+    for row in rows:
+        row["not loaded"] = ", ".join(f"{reason} {count}" for reason, count in row["not loaded"].items())
+    return [{name: value for name, value in row.items() if name not in silent} for row in rows]
 
 
 def _task(task: Task) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def _pipeline(file: Path, aim: Aim, connection: str | None, name: str | None) ->
     document = {"arrivals": False, **aimed(read_document(file), aim, where=str(file))}
     out = {"database": Iceberg.model_fields["database"].default, **document["out"]}
     document |= {"connection": connection} if connection else {}
+    asked = {"connection": document.get("connection"), "table": out.get("table")}
+    missing = [f"--{option} {option.upper()}" for option, value in asked.items() if value is None]
+    if missing:
+        remedy = f"Say {' and '.join(missing)}, or write it into FILE; nothing was changed"
+        raise ConfigError("it does not say where from, or where to", where=str(file), remedy=remedy)
     document["name"] = name or document.get("name") or f"{out['database']}.{out.get('table')}"
     return Pipeline.parse(document, where=str(file))
 

@@ -42,15 +42,14 @@ def _tell(report: Report, parts: frozenset[Part]) -> None:
     will = "would be " if report.dry_run else ""
     compacted, expired, cleaned = report.compacted, report.expired, report.cleaned
     click.echo(report.table)
-    if Part.COMPACT in parts:
+    if Part.COMPACT in parts and compacted.files:
         about, sizes = "about ", ""
         if not report.dry_run:
             about, sizes = "", f", {_size(compacted.read_bytes)} to {_size(compacted.written_bytes)}"
-        click.echo(
-            f"  {compacted.read} of {compacted.files} files {will}put together in {about}{compacted.written}{sizes}"
-        )
+        result = f" in {about}{compacted.written}{sizes}" if compacted.read else ""
+        click.echo(f"  {compacted.read} of {compacted.files} files {will}put together{result}")
         _tell_left(compacted.left)
-    if Part.EXPIRE in parts:
+    if Part.EXPIRE in parts and expired.snapshots:
         click.echo(f"  {expired.expired} of {expired.snapshots} snapshots {will}forgotten")
     if Part.ORPHANS in parts:
         click.echo(

@@ -82,6 +82,11 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def ago(start: datetime | None, end: datetime | None) -> str:
     """The time between two moments, in seconds."""
     return f"{(end - start).total_seconds():.1f} s" if start and end else ""

@@ -7,7 +7,9 @@ import click
 from chalicelib import wiring
 from chalicelib.cli.documents import Aim, aimed, store
 from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.config.destination import Transform
 from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.columns import time_agreement
 from chalicelib.errors import ConfigError
 
 FILE = click.Path(path_type=Path)
@@ -19,6 +21,7 @@ def apply(file: Path) -> None:
     """Store the pipeline in FILE, new or changed. Its ledger stays: nothing is loaded twice."""
     pipeline = Pipeline.parse(read_document(file), where=str(file))
     click.echo(store(wiring.admin(), pipeline))
+    _say_if_idle(pipeline)
 
 
 @click.command()
@@ -58,6 +61,13 @@ def create(
             "this name is taken", where=f"pipeline {name}", remedy="Use `tidegate apply` to change a pipeline"
         )
     click.echo(store(wiring.admin(), pipeline))
+    _say_if_idle(pipeline)
+
+
+def _say_if_idle(pipeline: Pipeline) -> None:
+    """A pipeline that waits to be told is easily taken for one that is broken."""
+    if not pipeline.takes_arrivals and pipeline.schedule is None:
+        click.echo(f"Note: it loads by runs only, and has no schedule: `tidegate run {pipeline.name}`.", err=True)
 
 
 @click.command("list")
@@ -80,15 +90,27 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """One pipeline, the columns its rows turned out to have, and where its schedule and its connection stand."""
+    """One pipeline, the columns its rows turned out to have, and where its schedule and its connection stand.
+
+    `chosen_time_column` tells the partition where the document names no time_column.
+    """
     pipeline = wiring.admin().pipeline(name)
     state = wiring.schedules().state(name)
     more = {
+        "chosen_time_column": _chosen_time_column(pipeline),
         "settled_columns": [column.document() for column in wiring.pipelines().columns(name)],
         "next_run": state.run_at if state is not None else None,
         "connection_failing": wiring.health().get(pipeline.connection).reason,
     }
     show_one(pipeline.document() | {name: value for name, value in more.items() if value}, as_json=as_json)
+
+
+def _chosen_time_column(pipeline: Pipeline) -> str | None:
+    """The time column that was chosen by rule; None where the document names one, or no rows have come yet."""
+    out = pipeline.out
+    if out.transform is Transform.NONE or out.time_column is not None:
+        return None
+    return next((column.name for column in wiring.pipelines().columns(time_agreement(out.address))), None)
 
 
 @click.command()

@@ -8,7 +8,10 @@ import click
 from chalicelib import wiring
 from chalicelib.cli.output import json_option, read_document, show_one, show_rows
 from chalicelib.cli.samples import looks
+from chalicelib.config.columns import Column
+from chalicelib.config.destination import Transform
 from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.columns import UPLOAD_TIME, time_agreement, time_by_rule
 from chalicelib.flows.preview import ROWS, Preview, placeholders, preview_of
 
 FILE = click.Path(path_type=Path)
@@ -31,13 +34,28 @@ def preview(
         found = preview_of(looks(samples, pipeline), pipeline, rows=rows)
     else:
         found = wiring.previewing().preview(pipeline, rows=rows, key=key)
+    partitioned = _partitioned(pipeline, found.columns, asked=not samples)
     if as_json:
-        show_one(_plain(found), as_json=True)
+        show_one({**_plain(found), "partitioned": partitioned}, as_json=True)
     else:
-        _show(found)
+        _show(found, partitioned)
 
 
-def _show(found: Preview) -> None:
+def _partitioned(pipeline: Pipeline, columns: tuple[Column, ...], *, asked: bool) -> str | None:
+    """Which column would tell the time partition, where the rule of F83 chooses it; None where it chooses none."""
+    out = pipeline.out
+    if out.transform is Transform.NONE or out.time_column is not None or not columns:
+        return None
+    settled = wiring.pipelines().columns(time_agreement(out.address)) if asked else ()
+    if settled:
+        return f"{out.transform} of {settled[0].name}, as was chosen with the table's first rows"
+    column = time_by_rule(columns)
+    if column == UPLOAD_TIME and column.name not in {each.name for each in columns}:
+        return f"{out.transform} of {column.name}, which is added to every row: when its object was read"
+    return f"{out.transform} of {column.name}, the first timestamp or long column; out.time_column names another"
+
+
+def _show(found: Preview, partitioned: str | None) -> None:
     click.echo("\n".join(f"From {name}" for name in found.sampled))
     click.echo(
         ", ".join(f"{column['name']}: {column['type']}" for column in map(_column, found.columns)) or "No columns."
@@ -47,6 +65,8 @@ def _show(found: Preview) -> None:
     if found.rejects:
         click.echo("Bad rows, which would be set aside:")
         show_rows([_bad(found, index) for index in range(len(found.rejects))], as_json=False)
+    if partitioned:
+        click.echo(f"Partitions: {partitioned}")
     for finding in found.findings:
         click.echo(f"Reading ended here: {finding}")
 

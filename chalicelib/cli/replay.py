@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, show_one
+from chalicelib.cli.output import counted, json_option, show_one
 from chalicelib.cli.schedules import POLL, Time
 from chalicelib.core.jobs import JobState
 from chalicelib.errors import ConfigError, TidegateError
@@ -76,9 +76,7 @@ def replay(
     if as_json:
         show_one(told, as_json=True)
     else:
-        click.echo(
-            f"{done.objects} objects are loaded again; {done.rows} rows and {done.rejects} bad rows are replaced."
-        )
+        click.echo(f"Loaded again: {counted(done.objects, 'object')}. Replaced: {_rows(done.rows, done.rejects)}.")
     _follow(done.jobs, wait=wait, quiet=as_json)
 
 
@@ -107,11 +105,15 @@ def _show_estimate(found: Estimated, *, as_json: bool) -> None:
     if as_json:
         show_one({**_told(found), "unread": found.unread}, as_json=True)
         return
-    click.echo(f"{found.objects} objects would be loaded again.")
-    click.echo(f"Out: {found.rows} rows and {found.rejects} bad rows.")
-    unread = f", and whatever is in {found.unread} objects that were not read" if found.unread else ""
-    click.echo(f"In: {found.rows_in} rows and {found.rejects_in} bad rows{unread}.")
+    click.echo(f"Would be loaded again: {counted(found.objects, 'object')}.")
+    click.echo(f"Out: {_rows(found.rows, found.rejects)}.")
+    unread = f", and whatever is in {counted(found.unread, 'object')} not read" if found.unread else ""
+    click.echo(f"In: {_rows(found.rows_in, found.rejects_in)}{unread}.")
     _show_reasons("would not be loaded, and their earlier rows stay", found.not_loaded, found.errors)
+
+
+def _rows(good: int, bad: int) -> str:
+    return f"{counted(good, 'row')} and {counted(bad, 'bad row')}"
 
 
 def _told(found: Estimated | Undone) -> dict[str, Any]:
@@ -123,8 +125,9 @@ def _plain(value: object) -> object:
 
 
 def _show_undone(done: Undone, *, dry_run: bool) -> None:
-    verb = "would leave" if dry_run else "leave"
-    click.echo(f"{done.objects} objects, {done.rows} rows and {done.rejects} bad rows {verb} the tables.")
+    verb = "Would leave" if dry_run else "Leaving"
+    objects = counted(done.objects, "object")
+    click.echo(f"{verb} the tables: {objects}, {_rows(done.rows, done.rejects)}.")
     if done.replaced:
         click.echo(f"Of {done.replaced} of them the job had replaced earlier rows, which do not come back.")
     _show_reasons("left alone", done.left, {why: f"such as {key}" for why, key in done.examples.items()})
@@ -142,7 +145,7 @@ def _follow(jobs: Sequence[str], *, wait: bool, quiet: bool) -> None:
     if wait:
         for job in jobs:
             until_over(job, _parts().jobs(), time.sleep)
-        if not quiet:
+        if jobs and not quiet:
             click.echo("It is over.")
 
 

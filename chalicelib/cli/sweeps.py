@@ -237,8 +237,9 @@ def _explained(found: Explanation) -> dict[str, Any]:
     """For people: one line a rule, and only what the ledger has to say."""
     entry = {name: value for name, value in asdict(found.entry).items() if value} if found.entry else "nothing"
     listed = found.listed.ref if found.listed else None
+    wanted = f"wanted, by runs only: `tidegate run {found.pipeline}`" if found.runs_only else "wanted"
     return {
-        "verdict": f"refused by {found.refused_by.rule}" if found.refused_by else "wanted",
+        "verdict": f"refused by {found.refused_by.rule}" if found.refused_by else wanted,
         "rules": {ruling.rule: _ruled(ruling.passes, ruling.setting) for ruling in found.rulings},
         "ledger": entry,
         "passed by the cursor": {True: "yes", False: "no", None: "unknown"}[found.passed],

@@ -20,6 +20,6 @@ class Maintenance(Spec):
     snapshot_age: int = Field(5 * DAY, ge=3600, description="Seconds that a snapshot stays readable.")
     keep_snapshots: int = Field(20, ge=1, description="The newest ones, which stay however old they are.")
     max_snapshots: int = Field(
-        1000, ge=1, description="Beyond this many they go before their age, but not in their first hour."
+        300, ge=1, description="Beyond this many they go before their age, but not in their first hour."
     )
     orphan_age: int = Field(3 * DAY, ge=DAY, description="Seconds before a file that no table names is looked at.")

@@ -45,6 +45,18 @@ class Pipeline(Spec):
         """Whether notifications load objects."""
         return not self.out.replaces if self.arrivals is None else self.arrivals
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know although nothing is wrong."""
+        found = (*self.source.warnings, *self.out.warnings)
+        if self.out.replaces and self.source.incremental and self.source.path is None:
+            found += (
+                f"out.mode {self.out.mode} leaves only what one run finds; with in.incremental: true, the default, "
+                "every run but a full one finds only what lies after the cursor. "
+                "For full exports set in.incremental: false",
+            )
+        return found
+
     @model_validator(mode="after")
     def _only_runs_replace(self) -> Self:
         if self.arrivals and self.out.replaces:

@@ -1,8 +1,11 @@
 """How the columns of a pipeline come to be known, and which of an object's columns are the same."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chalicelib.config.columns import Column, ColumnType
+
+UPLOAD_TIME = Column(name="upload_time", type=ColumnType.TIMESTAMP)
 
 
 def merge(known: tuple[Column, ...], seen: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -24,6 +27,17 @@ def twins(columns: tuple[Column, ...]) -> tuple[str, ...]:
         return ()
     lower = [name.lower() for name in names]
     return tuple(sorted(name for name in names if lower.count(name.lower()) > 1))
+
+
+def time_by_rule(columns: Iterable[Column]) -> Column:
+    """The column that tells the time where nobody named one: the first long or timestamp, else one more (F83)."""
+    telling = (ColumnType.LONG, ColumnType.TIMESTAMP)
+    return next((column.bare for column in columns if column.type in telling), UPLOAD_TIME)
+
+
+def time_agreement(address: str) -> str:
+    """The name under which a table's choice by `time_by_rule` is settled; no pipeline is called so: it has a blank."""
+    return f"time of {address}"
 
 
 @dataclass(frozen=True, slots=True)

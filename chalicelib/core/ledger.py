@@ -147,7 +147,8 @@ def claim(
     if not entry.ref.same(ref) or entry.reason is Reason.DELETED:  # another content, or the same made again
         return Won(_claimed(entry, ref, pipeline, owner, now, lease), write=True)
     if again and not taken_by(entry, owner.job):
-        return Won(replace(_claimed(entry, ref, pipeline, owner, now, lease), replay=True), write=True)
+        taken = _claimed(entry, ref, pipeline, owner, now, lease)
+        return Won(replace(taken, replay=True, replaces=_replaced(entry, known=False)), write=True)
     wanted = entry.state is State.PENDING or (entry.state is State.REFUSED and entry.reason in RETRYABLE)
     if not wanted:
         return Skipped(Reason.DUPLICATE, write=_made_again(entry, ref))
@@ -250,16 +251,21 @@ def refuse(
 ) -> Entry | None:
     """The entry that records a refusal made before any claim, or None if the ledger says as much or more.
 
-    Where overwrites replace, a content without rows takes those of the former ones out too (W1).
+    Where overwrites replace, a content without rows takes those of the former ones out too (W1), after what is under
+    way has ended.
     """
-    if entry is not None:
-        if entry.state in (State.CLAIMED, State.PENDING):
-            return None  # what is under way ends first; an empty successor has no rows to bring
-        if entry.ref.same(ref) or _is_late(entry, ref):
+    empties = replacing and reason is Reason.EMPTY
+    if entry is not None and (entry.state is State.CLAIMED or entry.leaving is not None):
+        waits = empties and entry.leaving is None and not entry.ref.same(ref)
+        return _supersede(entry, ref).write if waits else None  # what is under way ends first
+    if entry is not None and entry.state is State.PENDING:
+        if not empties or _is_late(entry, ref):
             return None
+    elif entry is not None and (entry.ref.same(ref) or _is_late(entry, ref)):
+        return None
     revision, former = (entry.revision if entry is not None else 0) + 1, _replaced(entry, known=False)
     refused = Entry(pipeline, ref, State.REFUSED, discovered_at=now, reason=reason, replaces=former, revision=revision)
-    if reason is not Reason.EMPTY or not replacing or entry is None or not has_rows(entry):
+    if not empties or entry is None or not has_rows(entry):
         return refused
     leaving = replace(refused, state=State.PENDING, reason=None, leaving=reason, lease_until=now)
     return replace(leaving, rows=entry.rows, rejects=entry.rejects)

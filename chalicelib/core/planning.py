@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from chalicelib.config.source import MAX_TASK_FILES
 from chalicelib.core.objects import ObjectRef
 
+MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
 MAX_NAMES = 150_000  # bytes of keys: a task is one DynamoDB item of at most 400 KB, and names each key twice
 
 

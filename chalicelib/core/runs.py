@@ -48,7 +48,7 @@ def incomplete(job: Job, tasks: Sequence[Task]) -> str | None:
         skipped = {Reason.ARCHIVED} if run.skips_archived else frozenset()
         lacking = next((each for each in _outcomes(task) if _lacks(each) and each.reason not in skipped), None)
         if lacking is not None:
-            return f"{lacking.key} is not in it: {lacking.error or lacking.reason}"
+            return f"the table stays as it was, since {lacking.key} was not loaded: {lacking.error or lacking.reason}"
         if task.staged and task.staged.out not in (None, closing.staged.out):
             return "its pipeline was changed while it ran"
     return None

@@ -57,9 +57,7 @@ UNRECORDED = frozenset(
 )
 """Refusals that are counted but get no ledger entry: `explain` can recompute them from the pipeline alone."""
 
-RETRYABLE = frozenset(
-    {Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OVERWRITTEN, Reason.RUN_INCOMPLETE}
-)
+RETRYABLE = frozenset({Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OVERWRITTEN, Reason.RUN_INCOMPLETE})
 """Refusals that may pass: the same identity is wanted again when it shows up again (F35)."""
 
 

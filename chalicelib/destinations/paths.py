@@ -57,12 +57,6 @@ def partition_field(out: Iceberg | Parquet) -> str | None:
     return f"{re.sub('[^A-Za-z0-9_]', '_', out.time_column)}_{out.transform}"
 
 
-def partition_fields(out: Iceberg | Parquet) -> tuple[str, ...]:
-    """The names of all partitions, as the folders have them before they are escaped."""
-    field = partition_field(out)
-    return (*((field,) if field is not None else ()), *out.partition_by)
-
-
 def escaped(text: str) -> str:
     """A text in a folder's name as Hive, Spark and Athena write and read it: `%2F` for a slash.
 

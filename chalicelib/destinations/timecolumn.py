@@ -9,14 +9,12 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from chalicelib.config.columns import Column, ColumnType
+from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet, Transform
+from chalicelib.core.columns import UPLOAD_TIME, time_agreement, time_by_rule
 from chalicelib.destinations.ports import Agreed
 from chalicelib.errors import PipelineMismatch
 from chalicelib.records.types.schema import MOMENT, arrow_type
-
-UPLOAD_TIME = Column(name="upload_time", type=ColumnType.TIMESTAMP)
-_TELLING = (ColumnType.LONG, ColumnType.TIMESTAMP)
 
 
 def chosen(out: Iceberg | Parquet, columns: tuple[Column, ...], agreed: Agreed | None) -> Column | None:
@@ -26,10 +24,10 @@ def chosen(out: Iceberg | Parquet, columns: tuple[Column, ...], agreed: Agreed |
     """
     if out.transform is Transform.NONE or out.time_column is not None:
         return None
-    first = next((column.bare for column in columns if column.type in _TELLING), UPLOAD_TIME)
+    first = time_by_rule(columns)
     if agreed is None:
         return first
-    name = f"time of {out.address}"  # no pipeline is called so: their names have no blanks
+    name = time_agreement(out.address)
     return (agreed.columns(name) or agreed.settle(name, (first,)))[0]
 
 

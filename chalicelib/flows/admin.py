@@ -1,6 +1,6 @@
 """What operators declare: connections are made once, pipelines are applied, changed and deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,10 @@ def _nothing(out: Iceberg | Parquet) -> None:
     return None
 
 
+def _idle(pipeline: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Admin:
     """Keeps what operators declare consistent."""
@@ -26,6 +30,7 @@ class Admin:
     scheduled: Callable[[Pipeline], object]  # told of every pipeline that is applied
     unscheduled: Callable[[str], object]  # and of every one that is deleted
     lacks: Callable[[Iceberg | Parquet], str | None] = _nothing  # `table` or `database`: missing, and not to be made
+    runs: Callable[[str], bool] = _idle  # whether a sweep or backfill of the pipeline is not over
 
     def connect(self, connection: Connection) -> Grant:
         """A new connection with an external id of its own, which never changes again (F5)."""
@@ -69,6 +74,7 @@ class Admin:
                 remedy="Narrow the pipeline, or make a connection that allows it",
             )
         self._check_table(pipeline)
+        self._check_runs(pipeline)
         lacks = self.lacks(pipeline.out)
         if lacks is not None:
             raise ConfigError(
@@ -78,7 +84,19 @@ class Admin:
             )
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
-        return (*pipeline.source.warnings, *pipeline.out.warnings)
+        return (*pipeline.warnings, *self._shared_rows(pipeline))
+
+    def _shared_rows(self, pipeline: Pipeline) -> Iterator[str]:
+        """A table tells rows by their object, and not by the pipeline that brought them."""
+        source = pipeline.source
+        for other in self.pipelines.all():
+            prefixes = (source.listed_prefix, other.source.listed_prefix)
+            same = other.out.address == pipeline.out.address and other.source.bucket == source.bucket
+            if other.name != pipeline.name and same and max(prefixes).startswith(min(prefixes)):
+                yield (
+                    f"pipeline {other.name} reads {source.bucket}/{max(prefixes)} into {other.out.address} too: what "
+                    "is replaced, deleted, replayed or undone of an object goes with the rows that the other brought"
+                )
 
     def _check_table(self, pipeline: Pipeline) -> None:
         """What replaces a table's whole content would take out the rows of others (F80)."""
@@ -94,6 +112,19 @@ class Admin:
                     where=f"pipeline {pipeline.name}",
                     remedy="Give each a table of its own, or take mode append or merge",
                 )
+
+    def _check_runs(self, pipeline: Pipeline) -> None:
+        """A run that replaces must have been one from its first page on, and be the only way in until it is over (F81).
+
+        Else it would replace the content by a part of it, or take out what has been added meanwhile.
+        """
+        known = self.pipelines.get(pipeline.name)
+        if known is not None and known.out.replaces != pipeline.out.replaces and self.runs(pipeline.name):
+            raise ConfigError(
+                f"out.mode cannot change from {known.out.mode} to {pipeline.out.mode} while a run is not over",
+                where=f"pipeline {pipeline.name}",
+                remedy="Wait for its sweep or backfill, or cancel it, and apply again; nothing was changed",
+            )
 
     def pipeline(self, name: str) -> Pipeline:
         """The pipeline of this name."""

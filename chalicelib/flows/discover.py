@@ -16,14 +16,12 @@ from chalicelib.core.jobs import Job, JobKind, job_id
 from chalicelib.core.ledger import Owner
 from chalicelib.core.notifications import parse
 from chalicelib.core.objects import ObjectRef, Removal
-from chalicelib.core.planning import plan
+from chalicelib.core.planning import MAX_TASKS, plan
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.tasks import TaskState, planned
 from chalicelib.flows.claim import Claimed, Claims, rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
-from chalicelib.flows.refuse import record
-
-MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
+from chalicelib.flows.refuse import empties, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,16 @@ class Discover:
         self._take(pipeline, kind, job_id(kind, pipeline.name, cause), wanted, counts, now)
 
     def resume(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> None:
-        """Start a job for objects that were wanted once and that nobody works on any more."""
-        job = job_id(JobKind.RECOVERY, pipeline.name, cause)
-        self._take(pipeline, JobKind.RECOVERY, job, refs, Counter(), self.now())
+        """Start a job for objects that were wanted once and that nobody works on any more.
+
+        Of those that are empty now there is nothing to load, and their former rows may have to go (W1).
+        """
+        empty = {ref: Reason.EMPTY for ref in refs if empties(pipeline.out) and _is_empty(pipeline, ref)}
+        record(self.ledger, pipeline, empty, now=self.now())
+        wanted = [ref for ref in refs if ref not in empty]
+        if wanted:
+            job = job_id(JobKind.RECOVERY, pipeline.name, cause)
+            self._take(pipeline, JobKind.RECOVERY, job, wanted, Counter(), self.now())
 
     def replay(self, pipeline: Pipeline, cause: str, refs: Sequence[ObjectRef]) -> tuple[str, ...]:
         """Start jobs for objects whose entries were made to wait for it; returns their ids."""
@@ -146,6 +151,10 @@ class Discover:
         if not self.jobs.start(fresh, tasks):
             tasks = [task for task in self.jobs.tasks(job) if task.state is TaskState.PLANNED]
         self.queue.load(tasks)
+
+
+def _is_empty(pipeline: Pipeline, ref: ObjectRef) -> bool:
+    return refusal(pipeline.source, ref) is Reason.EMPTY
 
 
 def _by_bucket(refs: Iterable[ObjectRef]) -> dict[str, list[ObjectRef]]:

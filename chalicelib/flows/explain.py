@@ -52,6 +52,7 @@ class Explanation:
     key: str
     rulings: tuple[Ruling, ...]
     refused_by: Ruling | None  # the first rule that refuses
+    runs_only: bool  # notifications load nothing: a run finds the object, or nothing does
     entry: Entry | None
     cursor: Cursor  # as it counts, declared start positions included
     passed: bool | None  # sweeps have passed it: only a notification or a full sweep would find it now
@@ -84,8 +85,14 @@ class Explaining:
         return Explanation(
             pipeline=name,
             key=key,
-            rulings=(*rulings[: len(FILTERS)], _window(pipeline.source, passed), *rulings[len(FILTERS) :]),
+            rulings=(
+                *rulings[: len(FILTERS)],
+                _window(pipeline.source, passed),
+                *rulings[len(FILTERS) :],
+                _arrivals(pipeline),
+            ),
             refused_by=next((ruling for ruling in rulings if ruling.passes is False), None),
+            runs_only=not pipeline.takes_arrivals,
             entry=entry,
             cursor=cursor,
             passed=passed,
@@ -131,6 +138,15 @@ def _window(source: Source, passed: bool | None) -> Ruling:
         return Ruling("window", "", passes=True)
     setting = f"modified since the cursor, or up to {source.overlap} s before"
     return Ruling("window", setting, None if passed is None else not passed, Reason.OUTSIDE_WINDOW if passed else None)
+
+
+def _arrivals(pipeline: Pipeline) -> Ruling:
+    """Whether notifications load; where they do not, runs still do, so that this refuses no object for good."""
+    setting = "" if pipeline.arrivals is None and not pipeline.out.replaces else f"out.mode {pipeline.out.mode}"
+    if pipeline.arrivals is not None:
+        setting = f"arrivals: {str(pipeline.arrivals).lower()}"
+    taken = pipeline.takes_arrivals
+    return Ruling("arrivals", setting, taken, None if taken else Reason.ARRIVALS_OFF)
 
 
 def _passed(source: Source, cursor: Cursor, key: str, ref: ObjectRef | None) -> bool | None:

@@ -94,6 +94,7 @@ class Maintain:
     keeper: Callable[[], Keeper]
     leftovers: Leftovers
     folder: Callable[[Out], str]  # where a table of ours lies, without a trailing slash
+    replaced: Callable[[Parquet, datetime], Collection[str]]  # files that were content until a run replaced them, then
     metrics: Metrics
     now: Callable[[], datetime]
     budget: timedelta  # that one run begins new work in
@@ -187,6 +188,8 @@ class Maintain:
         sweep.uploads(in_time)
         if isinstance(target.out, Iceberg):
             sweep.files(in_time)
+        else:
+            sweep.replaced(target.out, in_time)
         return sweep.done
 
     def _measure(self, report: Report) -> None:
@@ -233,12 +236,25 @@ class _Cleaning:
                 return
             self._delete(batch, names)
 
+    def replaced(self, out: Parquet, in_time: InTime) -> None:
+        """Delete the files that runs have replaced, once no reader can be at work on them any more."""
+        past = frozenset(self.flow.replaced(out, self.before))
+        files = self.flow.leftovers.files(self.flow.folder(out)) if past else ()
+        for batch in _batches(file for file in files if file.path in past):
+            if not in_time():
+                self.done = replace(self.done, more=True)
+                return
+            self._discard([Orphan(file.path, file.size, "a run has replaced it") for file in batch])
+
     def _delete(self, batch: Sequence[Lying], names: Names) -> None:
         """First whose tasks are over, then what the table names: a task that is over is never committed later."""
         judged = [(file, self._why(file.path)) for file in batch]
         names.again()
         found = [Orphan(file.path, file.size, why) for file, why in judged if why and file.path not in names]
         self._leave(Counter(_unproven(file.path) for file, why in judged if why is None))
+        self._discard(found)
+
+    def _discard(self, found: Sequence[Orphan]) -> None:
         refused = {} if self.dry_run else self.flow.leftovers.delete([orphan.path for orphan in found])
         self._leave({f"S3 does not delete it ({why})": 1 for why in refused.values()})
         gone = [orphan for orphan in found if orphan.path not in refused]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chalicelib.core import tasks as rules
 from chalicelib.core.tasks import Task
 
-GROUP = 100  # tasks in one change, unless told
+GROUP = 100  # tasks in one change of a table or of its table of bad rows, unless told
 
 
 @dataclass(frozen=True, slots=True)

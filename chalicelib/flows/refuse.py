@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
+from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.objects import ObjectRef
@@ -23,8 +24,12 @@ def record(ledger: Ledger, pipeline: Pipeline, refused: Mapping[ObjectRef, Reaso
     if not wanted:
         return
     known = ledger.get(pipeline.name, [ref.key for ref in wanted])
-    replacing = pipeline.out.overwrite == "replace" and not pipeline.out.replaces
-    refuse = partial(rules.refuse, now=now, replacing=replacing)
+    refuse = partial(rules.refuse, now=now, replacing=empties(pipeline.out))
     entries = [refuse(known.get(ref.key), ref, pipeline.name, reason) for ref, reason in wanted.items()]
     if ledger.swap([entry for entry in entries if entry is not None]):
         raise SourceUnavailable("somebody else wrote the same entries", where=f"ledger of {pipeline.name}")
+
+
+def empties(out: Iceberg | Parquet) -> bool:
+    """True if an object that is empty now takes the rows of its key out."""
+    return out.overwrite == "replace" and not out.replaces

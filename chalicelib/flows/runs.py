@@ -12,9 +12,8 @@ from chalicelib.errors import RunSuperseded, SchemaConflict, StagedFileMissing
 from chalicelib.flows.bad_rows import BadRows
 from chalicelib.flows.formers import claims_of
 from chalicelib.flows.mark import Marks
+from chalicelib.flows.pace import GROUP
 from chalicelib.flows.ports import Jobs, Ledger, Table
-
-GROUP = 100  # tasks whose bad rows are one change
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import withdrawal
 from chalicelib.core.jobs import Job, JobKind, job_id
 from chalicelib.core.ledger import Entry, Owner
-from chalicelib.core.planning import plan
+from chalicelib.core.planning import MAX_TASKS, plan
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.flows.claim import Claims
 from chalicelib.flows.ports import Jobs, Ledger, Queue
 
-MAX_TASKS = 90  # of one job: it is stored with all its tasks in one transaction of at most 100 items
 KINDS = {Reason.DELETED: JobKind.REMOVAL, Reason.EMPTY: JobKind.REMOVAL, Reason.UNDONE: JobKind.UNDO}
 
 

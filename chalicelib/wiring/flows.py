@@ -1,6 +1,6 @@
 """The verbs, joined from their parts; each is made when a door first asks for it, with its imports inside."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from chalicelib.wiring.stores import (
     settings,
     sweeps,
 )
-from chalicelib.wiring.tables import catalog, iceberg, table
+from chalicelib.wiring.tables import catalog, iceberg, parquet, table
 
 if TYPE_CHECKING:
     from chalicelib.config.destination import Iceberg, Parquet
@@ -175,6 +175,9 @@ def maintaining() -> "Maintain":
 
         return root(settings().warehouse, out.type, out.database, out.table)
 
+    def replaced(out: "Parquet", before: datetime) -> list[str]:
+        return parquet().stale(out.database, out.table, before)
+
     return Maintain(
         pipelines=pipelines(),
         jobs=jobs(),
@@ -183,6 +186,7 @@ def maintaining() -> "Maintain":
         keeper=keeper,
         leftovers=S3Leftovers(sessions().client("s3"), settings().warehouse),
         folder=folder,
+        replaced=replaced,
         metrics=metrics(),
         now=now,
         budget=timedelta(seconds=settings().maintenance_seconds),
@@ -198,7 +202,10 @@ def admin() -> "Admin":
         made = out.auto_create_table and out.auto_create_database  # then no catalogue is needed here
         return iceberg().lacks(out) if out.type == "iceberg" and not made else None
 
-    return Admin(connections(), pipelines(), now, schedules().applied, schedules().removed, lacks)
+    def runs(name: str) -> bool:
+        return any(not sweep.is_over for sweep in sweeps().all(name))
+
+    return Admin(connections(), pipelines(), now, schedules().applied, schedules().removed, lacks, runs)
 
 
 @cache

@@ -64,6 +64,9 @@ def test_the_newest_job_comes_first(ran: Run) -> None:
     table = ran("history", "flights").out
     assert table.index("j2") < table.index("j1")
     assert "2026-11-22 12:00:00" in table
+    assert "broken 1" in table
+    assert "{}" not in table
+    assert "rows_out" not in table, "nothing left the table"
 
 
 def test_a_job_is_shown_with_its_tasks_and_their_objects(ran: Run) -> None:
@@ -125,3 +128,12 @@ def test_an_unknown_job_is_an_error_that_says_where_to_look(tidegate: Run) -> No
     refused = tidegate("job", "nothing")
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == "Error: job nothing: there is no job of this id. `tidegate history` lists them\n"
+
+
+def test_rows_that_left_the_table_are_no_objects_that_were_not_loaded(flights: Run) -> None:
+    wiring.jobs().start(Job("u1", JobKind.UNDO, "flights", NOW, 1, 0, 0, {"undone": 2, "rows_out": 7}, NOW), [])
+    (told,) = map(json.loads, flights("history", "flights", "--json").out.splitlines())
+    assert (told["rows_out"], told["rejects_out"], told["not loaded"]) == (7, 0, {"undone": 2})
+    table = flights("history", "flights").out
+    assert "rows_out" in table
+    assert "rejects_out" not in table

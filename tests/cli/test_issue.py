@@ -95,7 +95,7 @@ def test_the_same_again_brings_only_what_is_new(commands: Commands, load_yml: Do
     commands.world.put("in/c.csv", CSV, notify=0)
     commands.world.now += commands.world.sweeping.budget
     again = commands(load_yml(), *TO, "--wait")
-    assert "is changed" in again.stdout
+    assert "is as it was" in again.stdout
     assert "Objects: 1, rows: 3" in again.stdout
     assert commands.world.loaded() == dict.fromkeys(("in/a.csv", "in/b.csv", "in/c.csv"), 3)
 
@@ -115,6 +115,14 @@ def test_a_failed_job_is_exit_code_one(commands: Commands, load_yml: Document) -
     assert not isinstance(failed.exception, ConfigError)
     assert "in/bad.csv.gz" in str(failed.exception)
     assert "Objects: 2, rows: 6" in failed.stdout, "the others are loaded"
+
+
+def test_what_neither_file_nor_command_says_is_asked_for_with_its_option(
+    commands: Commands, load_yml: Document
+) -> None:
+    refused = commands(load_yml(connection=None))
+    assert isinstance(refused.exception, ConfigError)
+    assert "Say --connection CONNECTION and --table TABLE" in str(refused.exception)
 
 
 NAMES: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {

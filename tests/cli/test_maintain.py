@@ -74,6 +74,16 @@ def test_a_dry_run_says_would_be(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "t",
         "  9 of 9 files would be put together in about 1",
-        "  0 of 0 snapshots would be forgotten",
         "  0 files that nobody needs would be deleted, 0 B; 0 uploads would be aborted",
+    ]
+
+
+def test_what_a_table_does_not_have_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell(Report("t", compacted=Compacted(1, 90), expired=Expired(3, 0)), frozenset({Part.COMPACT, Part.EXPIRE}))
+    _tell(Report("parquet:travel.t"), frozenset({Part.COMPACT, Part.EXPIRE}))
+    assert capsys.readouterr().out.splitlines() == [
+        "t",
+        "  0 of 1 files put together",
+        "  0 of 3 snapshots forgotten",
+        "parquet:travel.t",
     ]

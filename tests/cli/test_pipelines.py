@@ -9,6 +9,8 @@ import yaml
 
 from chalicelib import wiring
 from chalicelib.config.columns import Column, ColumnType
+from chalicelib.config.pipeline import Pipeline
+from chalicelib.destinations.timecolumn import chosen
 from tests.cli.conftest import DOCUMENT, Run
 
 
@@ -28,7 +30,7 @@ def test_a_warning_goes_to_standard_error(acme: Run, document: Callable[..., str
 def test_what_is_shown_can_be_applied(flights: Run, tmp_path: Path) -> None:
     shown = tmp_path / "shown.yml"
     shown.write_text(flights("show", "flights").out, encoding="utf-8")
-    assert flights("apply", str(shown)).out.startswith("Pipeline flights is changed")
+    assert flights("apply", str(shown)).out.startswith("Pipeline flights is as it was")
     assert json.loads(flights("show", "flights", "--json").out) == yaml.safe_load(shown.read_text(encoding="utf-8"))
 
 
@@ -155,3 +157,29 @@ def test_a_document_that_is_applied_is_taken_by_its_word(acme: Run, document: Ca
     refused = acme("apply", document(out={"type": "iceberg", "table": "page-views"}))
     assert refused.code == 2
     assert "page_views would do" in refused.err
+
+
+def test_the_time_column_that_was_chosen_by_rule_is_shown(acme: Run, document: Callable[..., str]) -> None:
+    out = {"type": "iceberg", "database": "travel", "table": "flights", "transform": "day"}
+    acme("apply", document(out=out))
+    assert "chosen_time_column" not in json.loads(acme("show", "flights", "--json").out), "no rows have come yet"
+    at = Column(name="at", type=ColumnType.TIMESTAMP)
+    assert chosen(Pipeline.parse(DOCUMENT | {"out": out}, where="test").out, (at,), wiring.pipelines()) == at
+    assert json.loads(acme("show", "flights", "--json").out)["chosen_time_column"] == "at"
+    acme("apply", document(out=out | {"time_column": "other"}))
+    assert "chosen_time_column" not in json.loads(acme("show", "flights", "--json").out)
+
+
+def test_a_pipeline_that_waits_to_be_told_says_so(acme: Run, document: Callable[..., str]) -> None:
+    out = DOCUMENT["out"] | {"mode": "replace"}
+    assert "`tidegate run flights`" in acme("apply", document(out=out)).err
+    assert "tidegate run" not in acme("apply", document(out=out, schedule={"cron": "@daily"})).err
+    assert "tidegate run" not in acme("apply", document()).err
+
+
+def test_replacing_with_what_is_new_only_is_warned_of(acme: Run, document: Callable[..., str]) -> None:
+    out = DOCUMENT["out"] | {"mode": "replace"}
+    assert "For full exports set in.incremental: false" in acme("apply", document(out=out)).err
+    whole = {"in": DOCUMENT["in"] | {"incremental": False}}
+    assert "incremental" not in acme("apply", document(out=out, **whole)).err
+    assert "incremental" not in acme("apply", document()).err

@@ -111,3 +111,20 @@ def test_a_connection_that_is_not_there_is_said(acme: Run, load: Callable[..., s
     refused = acme("preview", load(), "--connection", "acne")
     assert refused.code == 2
     assert "acme" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("out", "columns", "told"),
+    [
+        ({"transform": "day"}, COLUMNS, "day of id, the first timestamp or long column"),
+        ({"transform": "hour"}, COLUMNS[1:2], "hour of upload_time, which is added to every row"),
+        ({"transform": "day", "time_column": "day"}, COLUMNS, None),
+        ({}, COLUMNS, None),
+    ],
+)
+def test_the_column_that_would_tell_the_partition_is_shown(
+    run: Run, load: Callable[..., str], sample: Callable[..., str], out: dict[str, str], columns: Any, told: str | None
+) -> None:
+    parser = {"type": "csv", "columns_by": "name", "columns": columns}
+    shown = run("preview", load(parser, out=out), "--sample", sample()).out
+    assert (f"Partitions: {told}" in shown) if told else ("Partitions" not in shown)

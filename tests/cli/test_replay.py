@@ -69,7 +69,7 @@ def test_a_dry_run_says_what_goes_and_what_comes() -> None:
     run = Commands()
     run.world.pipelines.put(changed(MENDED))
     said = run.said("replay", "flights", "--rejected", "--dry-run")
-    assert said == "2 objects would be loaded again.\nOut: 4 rows and 2 bad rows.\nIn: 6 rows and 0 bad rows.\n"
+    assert said == "Would be loaded again: 2 objects.\nOut: 4 rows and 2 bad rows.\nIn: 6 rows and 0 bad rows.\n"
     assert run.world.queue.loads == []
 
 
@@ -77,7 +77,7 @@ def test_it_says_what_it_did_not_read_and_what_would_not_be_loaded() -> None:
     run = Commands()
     run.world.pipelines.put(changed(DECLARED | {"stop_on_invalid_record": True}))
     said = run.said("replay", "flights", "--prefix", "", "--dry-run", "--read-at-most", "1")
-    assert "and whatever is in 1 objects that were not read" in said
+    assert "and whatever is in 1 object not read" in said
     assert "1 would not be loaded, and their earlier rows stay: too_many_bad_rows (" in said
     told = run.told("replay", "flights", "--prefix", "", "--dry-run", "--read-at-most", "1")
     assert (told["objects"], told["read"], told["unread"], told["not_loaded"]) == (2, 1, 1, {"too_many_bad_rows": 1})
@@ -119,10 +119,10 @@ def test_a_dry_run_has_nothing_to_wait_for(command: tuple[str, ...]) -> None:
 def test_an_undo_says_what_leaves_and_what_does_not() -> None:
     run = Commands()
     job = job_of(run.world, KEYS[0])
-    assert run.said("undo", job, "--dry-run") == "1 objects, 2 rows and 1 bad rows would leave the tables.\n"
+    assert run.said("undo", job, "--dry-run") == "Would leave the tables: 1 object, 2 rows and 1 bad row.\n"
     assert run.world.loaded()[KEYS[0]] == 2
     said = run.said("undo", job, "--wait")
-    assert said.startswith("1 objects, 2 rows and 1 bad rows leave the tables.\nFollow it with: tidegate job u")
+    assert said.startswith("Leaving the tables: 1 object, 2 rows and 1 bad row.\nFollow it with: tidegate job u")
     assert said.endswith("It is over.\n")
     assert run.world.loaded() == {KEYS[1]: 2}
     again = run.said("undo", job)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.cli.sweeps import COMMANDS
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.sweeps import BACKFILL, Sweep, SweepState
 from chalicelib.errors import ConfigError, TransientError
 from chalicelib.flows.admin import Admin
@@ -18,7 +19,7 @@ from chalicelib.flows.audit import Auditing
 from chalicelib.flows.estimate import Estimating
 from chalicelib.flows.explain import Explaining
 from chalicelib.flows.sweep import Sweeping
-from tests.examples import BUCKET
+from tests.examples import BUCKET, pipeline
 from tests.fakes.stores import FakeJobs
 from tests.fakes.sweeps import FakeCursors
 from tests.flows.world import World
@@ -104,6 +105,18 @@ def test_explain_says_verdict_rules_ledger_cursor_and_bucket(commands: Commands)
     assert "verdict: refused by path_prefix" in refused
     assert "in the bucket: missing" in refused
     assert "size: unknown" in refused
+
+
+def test_explain_says_that_only_runs_load(commands: Commands) -> None:
+    document = pipeline().document() | {"out": {"type": "iceberg", "table": "flights", "mode": "replace"}}
+    commands.world.pipelines.put(Pipeline.parse(document, where="test"))
+    said = commands("explain", "flights", "in/a.csv").stdout
+    assert "verdict: 'wanted, by runs only: `tidegate run flights`'" in said
+    assert "arrivals: refuses (out.mode replace)" in said
+    (rule,) = [
+        each for each in commands.json("explain", "flights", "in/a.csv")["rulings"] if each["rule"] == "arrivals"
+    ]
+    assert (rule["passes"], rule["reason"]) == (False, "arrivals_off")
 
 
 def test_explain_in_json_has_everything(commands: Commands) -> None:

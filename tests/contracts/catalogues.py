@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import boto3
-import duckdb
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
@@ -24,7 +23,7 @@ from chalicelib.local.emulator import Emulator
 from tests.contracts import seaweed
 from tests.contracts.seaweed import Seaweed
 from tests.destinations.scripted import Scripted, scripted
-from tests.destinations.staged import ID, load, task
+from tests.destinations.staged import ID, load, rows_in, task
 from tests.fakes.lake import FakeLake
 
 Kind = Literal["sql", "glue", "rest"]
@@ -66,12 +65,7 @@ class Ground:
             assert not scan.delete_files
             paths.append(str(self.folder / f"{number}.parquet"))
             self.fetch(scan.file.file_path, Path(paths[-1]))
-        if not paths:
-            return []
-        source = "read_parquet($paths, union_by_name => true, hive_partitioning => false)"
-        with duckdb.connect() as connection:
-            rows = connection.execute(f"select {select} from {source} {suffix}", {"paths": paths}).fetchall()
-        return [row[0] if len(row) == 1 else row for row in rows]
+        return rows_in(paths, select, suffix)
 
     def ids(self) -> list[int]:
         return self.read("id", "order by id")

@@ -1,6 +1,7 @@
 """Every catalogue keeps the promises of an Iceberg table: SQL, Glue, and REST as S3 Tables speak it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Thread
 
@@ -8,9 +9,11 @@ import pytest
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 
 from chalicelib.config.columns import Column, ColumnType
+from chalicelib.config.maintenance import Maintenance
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import Former, Task
-from chalicelib.errors import ConfigError, SchemaConflict
+from chalicelib.core.tasks import Former, Run, Task
+from chalicelib.destinations.iceberg.upkeep import IcebergUpkeep
+from chalicelib.errors import ConfigError, RunSuperseded, SchemaConflict
 from chalicelib.local import emulator as embedded
 from chalicelib.local.emulator import Emulator
 from chalicelib.records.origin import with_origin
@@ -45,6 +48,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
             yield in_rest(request.getfixturevalue("rest"), tmp_path)
 
 
+DAY = timedelta(days=1)
 A1, A2, B1 = ("a", "e:1"), ("a", "e:2"), ("b", "e:1")
 
 
@@ -117,6 +121,45 @@ def test_former_rows_go_as_new_ones_come(ground: Ground) -> None:
     assert ground.catalog.commits == before + 1
     assert sorted(ground.read("(_key, _identity, id)")) == [(*A2, 4), (*B1, 3)]
     assert ground.tables.rows_by_key("db", ground.name, bucket="bucket") == {A2: 1, B1: 1}
+
+
+def test_a_run_is_the_whole_content_in_one_change_and_a_late_one_is_refused(ground: Ground) -> None:
+    ground.commit(ground.staged(0, (1,), (2,)))
+    before, out = ground.catalog.commits, ground.out(mode="replace")
+    first, late = Run("r1", LOADED_AT + DAY), Run("r0", LOADED_AT)
+    tasks = [ground.staged(number, (number,)) for number in (5, 6)]
+    snapshot = ground.tables.commit(out, tasks, run=first)
+    assert ground.tables.commit(out, tasks, run=first) == snapshot, "twice is the same as once"
+    assert ground.catalog.commits == before + 1
+    assert ground.ids() == [5, 6]
+    with pytest.raises(RunSuperseded):
+        ground.tables.commit(out, [ground.staged(7, (7,))], run=late)
+    ground.tables.commit(out, [task(8, ())], run=Run("r2", LOADED_AT + 2 * DAY))
+    assert ground.ids() == []
+
+
+def test_merged_rows_take_the_place_of_those_with_their_keys(ground: Ground) -> None:
+    options = {"mode": "merge", "merge_keys": ["id"]}
+    ground.commit(ground.staged(0, (1, "old"), (2, "old"), columns=(ID, NOTE)), **options)
+    before = ground.catalog.commits
+    ground.commit(ground.staged(1, (2, "new"), (3, "new"), columns=(ID, NOTE)), **options)
+    assert ground.catalog.commits == before + 1
+    assert ground.read("(id, note)", "order by id") == [(1, "old"), (2, "new"), (3, "new")]
+
+
+def test_maintenance_makes_one_file_and_forgets_old_snapshots_but_no_row(ground: Ground) -> None:
+    tasks = [ground.staged(number, (number,)) for number in range(9)]
+    for each in tasks:
+        ground.commit(each)
+    upkeep, rules = IcebergUpkeep(lambda: ground.catalog), Maintenance(keep_snapshots=1, max_snapshots=1)
+    done = upkeep.compact(ground.out(), rules, in_time=lambda: True)
+    assert (done.read, done.written) == (9, 1)
+    assert ground.tables.committed(ground.out(), tasks).keys() == {each.id for each in tasks}
+    newest = ground.loaded().metadata.last_updated_ms / 1000
+    later = datetime.fromtimestamp(newest, UTC) + DAY
+    assert upkeep.expire(ground.out(), rules, now=later, oldest_staged=None).expired == 9
+    assert len(ground.loaded().metadata.snapshots) == 1
+    assert ground.ids() == list(range(9))
 
 
 LOST = [

@@ -48,26 +48,22 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Put]:
     return S3Leftovers(client, HOME), put
 
 
-def test_all_files_of_a_folder_are_listed_and_no_others(both: tuple[Any, Put]) -> None:
+def test_all_files_of_a_folder_are_listed_and_what_is_deleted_is_gone_and_nothing_else(both: tuple[Any, Put]) -> None:
+    """More than one page of a listing has, and more than one deletion takes."""
     leftovers, put = both
     names = [f"{TABLE}/data/{number:04}.parquet" for number in range(1005)] + [f"{TABLE}/metadata/v.json"]
     for name in names:
         put(name, b"abc")
-    put(f"{HOME}/iceberg/db/t_rejects/data/x.parquet", b"")
+    other = f"{HOME}/iceberg/db/t_rejects/data/x.parquet"
+    put(other, b"")
     found = list(leftovers.files(TABLE))
     assert [file.path for file in found] == names
     assert {file.size for file in found} == {3}
     assert all(abs(clock() - file.modified_at) < timedelta(minutes=5) for file in found)
     assert list(leftovers.files(f"{HOME}/nothing")) == []
-
-
-def test_what_is_deleted_is_gone_and_nothing_else(both: tuple[Any, Put]) -> None:
-    leftovers, put = both
-    names = [f"{TABLE}/{number:04}" for number in range(1010)]
-    for name in names:
-        put(name, b"x")
-    assert leftovers.delete([*names[1:1005], f"{TABLE}/gone"]) == {}
-    assert [file.path for file in leftovers.files(TABLE)] == [names[0], *names[1005:]]
+    assert leftovers.delete([*names[1:1003], f"{TABLE}/gone"]) == {}
+    assert [file.path for file in leftovers.files(TABLE)] == [names[0], *names[1003:]]
+    assert [file.path for file in leftovers.files(f"{HOME}/iceberg/db/t_rejects")] == [other]
     assert leftovers.delete([]) == {}
 
 

@@ -61,3 +61,15 @@ def test_a_deletion_is_remembered_once_and_only_of_the_content_it_ended() -> Non
     later = marked(claimed(first, SECOND))
     assert withdrawal.remove(later, removal=gone, delete_rows=False, now=START) is None
     assert claimed(removed, SECOND).removed_at is None
+
+
+def test_a_run_that_replaced_nothing_after_all_leaves_the_rows_to_the_next_content() -> None:
+    """Its pipeline may be one that appends by then: the rows that the run before brought must be found."""
+    first = marked(claimed(None, FIRST))
+    verdict = ledger.claim(first, FIRST, "flights", Owner("run2", 0), now=START, lease=LEASE, again=True)
+    assert isinstance(verdict, Won) and verdict.entry.replay
+    given_up = marked(verdict.entry, OutcomeKind.REFUSED)
+    assert claimed(given_up, SECOND).replaces == FIRST.identity
+    gone = Removal(BUCKET, "in/a", START + timedelta(seconds=5))
+    leaving = withdrawal.remove(given_up, removal=gone, delete_rows=True, now=START)
+    assert leaving is not None and leaving.leaving is not None

@@ -308,6 +308,50 @@ def test_other_refusals_take_nothing_out(entry: Entry | None, replacing: bool, r
     assert refused.replaces == (ONE.identity if entry is not None else None)
 
 
+def refused(entry: Entry, *, replacing: bool = True, ref: ObjectRef = EMPTY) -> Entry | None:
+    return ledger.refuse(entry, ref, "flights", Reason.EMPTY, now=START, replacing=replacing)
+
+
+def test_an_empty_content_that_comes_while_the_former_is_loaded_takes_its_rows_out_afterwards() -> None:
+    waiting = refused(claimed(None, ONE))
+    assert waiting is not None and waiting.successor == EMPTY
+    assert refused(waiting) is None
+    pending = ended(waiting, LOADER, Outcome(KEY, OutcomeKind.LOADED, rows=5))
+    assert (pending.state, pending.ref, pending.leaving) == (State.PENDING, EMPTY, None)
+    leaving = refused(pending)
+    assert leaving is not None
+    assert (leaving.state, leaving.leaving, leaving.ref) == (State.PENDING, Reason.EMPTY, EMPTY)
+    assert withdrawal.formers(taken(leaving)) == (None,)
+
+
+def test_an_empty_content_that_comes_while_a_replay_waits_takes_the_rows_out_instead() -> None:
+    waiting = ledger.replay(loaded(), now=START)
+    assert waiting is not None
+    leaving = refused(waiting)
+    assert leaving is not None
+    assert (leaving.state, leaving.leaving, leaving.ref) == (State.PENDING, Reason.EMPTY, EMPTY)
+
+
+def test_an_empty_content_of_which_nothing_was_loaded_before_is_only_recorded() -> None:
+    waiting = refused(claimed(None, ONE))
+    assert waiting is not None
+    pending = ended(waiting, LOADER, Outcome(KEY, OutcomeKind.FAILED, reason="broken"))
+    done = refused(pending)
+    assert done is not None
+    assert (done.state, done.reason, done.leaving) == (State.REFUSED, Reason.EMPTY, None)
+
+
+def test_late_word_of_an_empty_content_and_one_that_replaces_nothing_leave_what_is_under_way() -> None:
+    before = replace(EMPTY, created_at=START - 20 * SECOND, sequencer="05")
+    under_way = claimed(None, ONE)
+    assert refused(under_way, ref=before) is None
+    assert refused(under_way, replacing=False) is None
+    pending = ledger.replay(loaded(), now=START)
+    assert pending is not None
+    assert refused(pending, ref=before) is None
+    assert refused(pending, replacing=False) is None
+
+
 # Undo.
 
 

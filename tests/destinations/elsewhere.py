@@ -62,15 +62,18 @@ class _RowDelta(_FastAppendFiles):
 def delete_positions(table: Table, path: str, *positions: int) -> None:
     """Another engine takes out the rows at these positions of a file."""
     rows = pa.table({"file_path": [path] * len(positions), "pos": list(positions)}, schema=POSITIONS)
-    _delete(table, f"{path}-positions.parquet", rows, DataFileContent.POSITION_DELETES)
+    of = {2147483546: path.encode()}  # the file, as Spark tells it
+    _delete(
+        table, f"{path}-positions.parquet", rows, DataFileContent.POSITION_DELETES, lower_bounds=of, upper_bounds=of
+    )
 
 
 def delete_values(table: Table, near: str, field_id: int, rows: pa.Table) -> None:
     """Another engine takes out all rows that were there with these values of a column."""
-    _delete(table, f"{near}-values.parquet", rows, DataFileContent.EQUALITY_DELETES, [field_id])
+    _delete(table, f"{near}-values.parquet", rows, DataFileContent.EQUALITY_DELETES, equality_ids=[field_id])
 
 
-def _delete(table: Table, path: str, rows: pa.Table, content: DataFileContent, ids: Any = None) -> None:
+def _delete(table: Table, path: str, rows: pa.Table, content: DataFileContent, **told: Any) -> None:
     local = Path(path.removeprefix("file://"))
     pq.write_table(rows, local)
     file = DataFile.from_args(
@@ -80,7 +83,7 @@ def _delete(table: Table, path: str, rows: pa.Table, content: DataFileContent, i
         partition=Record(),
         record_count=rows.num_rows,
         file_size_in_bytes=local.stat().st_size,
-        equality_ids=ids,
+        **told,
     )
     file.spec_id = table.metadata.default_spec_id
     change = table.transaction()

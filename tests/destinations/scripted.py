@@ -6,6 +6,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from sqlalchemy import event
 
 
 class Scripted(Catalog):
@@ -31,6 +32,12 @@ class Scripted(Catalog):
 
 class ScriptedCatalog(Scripted, SqlCatalog):
     """The same in a SQL database."""
+
+
+def hasty(catalog: SqlCatalog) -> None:
+    """Let SQLite not wait for the disk: a test's catalogue need not outlive a power cut."""
+    catalog.engine.dispose()
+    event.listen(catalog.engine, "connect", lambda connection, _: connection.execute("pragma synchronous = off"))
 
 
 @cache

@@ -22,6 +22,7 @@ from chalicelib.destinations.parquet.datasets import ParquetDatasets
 from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.records.origin import ORIGIN_COLUMNS
 from chalicelib.records.types.schema import arrow_schema
+from tests.destinations.scripted import hasty
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.lake import FakeLake
 from tests.fakes.registry import FakeRegistry
@@ -63,6 +64,16 @@ def task(number: int, files: tuple[StagedFile, ...], job: str = "a01", at: datet
     )
 
 
+def rows_in(paths: Sequence[str], select: str, suffix: str) -> list[Any]:
+    """Rows of Parquet files as DuckDB sees them; where one column is asked for, its values."""
+    if not paths:
+        return []
+    source = "read_parquet($paths, union_by_name => true, hive_partitioning => false)"
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"select {select} from {source} {suffix}", {"paths": paths}).fetchall()
+    return [row[0] if len(row) == 1 else row for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A destination with everything around it, in a folder."""
@@ -92,13 +103,7 @@ class Place:
 
     def read(self, select: str = "*", suffix: str = "") -> list[Any]:
         """Rows as DuckDB sees the files."""
-        paths = [path.removeprefix("file://") for path in self.files()]
-        if not paths:
-            return []
-        source = "read_parquet($paths, union_by_name => true, hive_partitioning => false)"
-        with duckdb.connect() as connection:
-            rows = connection.execute(f"select {select} from {source} {suffix}", {"paths": paths}).fetchall()
-        return [row[0] if len(row) == 1 else row for row in rows]
+        return rows_in([path.removeprefix("file://") for path in self.files()], select, suffix)
 
     def ids(self) -> list[int]:
         return self.read("id", "order by id")
@@ -107,6 +112,7 @@ class Place:
 @contextmanager
 def sql_catalog(folder: Path, kind: type[SqlCatalog] = SqlCatalog, **properties: str) -> Iterator[SqlCatalog]:
     catalog = kind("test", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse", **properties)
+    hasty(catalog)
     try:
         yield catalog
     finally:
@@ -115,11 +121,7 @@ def sql_catalog(folder: Path, kind: type[SqlCatalog] = SqlCatalog, **properties:
 
 def place(kind: Literal["iceberg", "parquet"], folder: Path, catalog: Catalog, limits: Limits | None = None) -> Place:
     lake, warehouse = FakeLake(folder), f"file://{folder}/warehouse"
-    tables = (
-        IcebergTables(lambda: catalog, warehouse)
-        if kind == "iceberg"
-        else datasets(lake, warehouse)
-    )
+    tables = IcebergTables(lambda: catalog, warehouse) if kind == "iceberg" else datasets(lake, warehouse)
     return Place(kind, folder, lake, Stage(lake, warehouse, limits or Limits()), tables, lambda: catalog)
 
 

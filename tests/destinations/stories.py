@@ -31,7 +31,7 @@ from chalicelib.destinations.staging import Stage
 from chalicelib.errors import RunSuperseded, TransientError
 from chalicelib.records.origin import with_origin
 from tests.destinations.reading_along import CATALOG, TABLE, Log, Row, Rows, content
-from tests.destinations.scripted import ScriptedCatalog, fail
+from tests.destinations.scripted import ScriptedCatalog, fail, hasty
 from tests.destinations.staged import AT, ID, LOADED_AT, NOTE, batch, task
 from tests.fakes.lake import FakeLake
 
@@ -72,6 +72,8 @@ class Story:
         self.ours, self.theirs, self.keepers = (
             ScriptedCatalog(CATALOG, uri=self.uri, warehouse=self.warehouse) for _ in range(3)
         )
+        for catalog in (self.ours, self.theirs, self.keepers):
+            hasty(catalog)
 
     @property
     def uri(self) -> str:

@@ -20,6 +20,7 @@ from tests.destinations.staged import ID, LOADED_AT, Place, batch, place, restag
 
 Row = tuple[str, str, int]  # key, identity, id
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
+EVERY = 1 if "TIDEGATE_HISTORIES" in os.environ else 2  # calls, of which one fails
 
 
 @dataclass
@@ -134,9 +135,11 @@ def begun(there: Place, story: Callable[..., Step]) -> Step:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_a_process_that_dies_at_any_call_costs_nothing(there: Place, story: Callable[..., Step]) -> None:
-    met = tell(there, story, Dead)
-    assert {"load", "commit", "write", "read"} <= set(met)
-    assert len(met) >= 6
+    """At every second call, of every second story the other ones; at each if TIDEGATE_HISTORIES says so."""
+    met = tell(there, story, Dead, STORIES.index(story) % EVERY, EVERY)
+    known = {"load", "commit", "write", "read"}
+    assert known <= set(met) if EVERY == 1 else known & set(met)
+    assert len(met) >= 6 // EVERY
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

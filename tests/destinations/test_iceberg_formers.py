@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.types import StringType
 
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import Former, Task
+from chalicelib.errors import SchemaConflict
 from chalicelib.records.origin import with_origin
 from tests.destinations.scripted import ScriptedCatalog, fail
 from tests.destinations.staged import ID, LOADED_AT, Place, batch, place, sql_catalog, task
@@ -132,3 +134,12 @@ def test_whatever_comes_and_goes_the_table_has_what_a_dictionary_has(
                 expected[content] = sorted([*expected.get(content, []), *ids])
         there_now = contents(there) if expected else {}
         assert there_now == expected
+
+
+def test_a_file_that_another_hand_made_unreadable_is_a_conflict_and_not_a_crash(there: Place) -> None:
+    commit(there, staged(there, 0, {A1: [1], B1: [3]}))
+    with there.catalog().load_table(("db", "t")).update_schema() as update:
+        update.delete_column("id")
+        update.add_column("id", StringType())
+    with pytest.raises(SchemaConflict, match="do not fit"):
+        commit(there, task(1, ()), former(*A1))

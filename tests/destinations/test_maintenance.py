@@ -7,33 +7,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import (
-    DataFile,
-    DataFileContent,
-    FileFormat,
-    ManifestContent,
-    ManifestEntry,
-    ManifestEntryStatus,
     ManifestFile,
-    ManifestWriterV2,
 )
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.transforms import DayTransform
-from pyiceberg.typedef import Record
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.maintenance import Maintenance
 from chalicelib.core.maintenance import Compacted
 from chalicelib.core.tasks import Former, Task
 from chalicelib.destinations.iceberg.compaction import TRIES
-from chalicelib.destinations.iceberg.once import Once
-from chalicelib.destinations.iceberg.swap import Swap
 from chalicelib.destinations.iceberg.upkeep import IcebergUpkeep
 from chalicelib.errors import CommitConflict
+from tests.destinations.elsewhere import delete_positions, delete_values
 from tests.destinations.scripted import ScriptedCatalog, fail
 from tests.destinations.staged import AT, ID, NOTE, Place, batch, task
 
@@ -260,61 +250,10 @@ def test_a_catalogue_that_always_refuses_is_an_error_that_may_pass(there: Place,
     assert there.ids() == [0, 1, 2, 3, 4, 5]
 
 
-class _DeletesWriter(ManifestWriterV2):
-    def content(self) -> ManifestContent:
-        return ManifestContent.DELETES
-
-
-class _Delete(Swap):
-    """What Spark or Athena leave for a DELETE: a file that says which rows of which file are gone."""
-
-    def __init__(self, change: Once, there: Table, delete: DataFile) -> None:
-        super().__init__(change, there.io, [])
-        self._delete = delete
-
-    def _manifests(self) -> list[ManifestFile]:
-        metadata = self._transaction.table_metadata
-        writer = _DeletesWriter(
-            metadata.spec(), metadata.schema(), self.new_manifest_output(), self._snapshot_id, "deflate"
-        )
-        with writer:
-            writer.add_entry(
-                ManifestEntry.from_args(
-                    status=ManifestEntryStatus.ADDED, snapshot_id=self._snapshot_id, data_file=self._delete
-                )
-            )
-        return [*super()._manifests(), writer.to_manifest_file()]
-
-
-def delete_row(there: Place, path: str, content: DataFileContent = DataFileContent.POSITION_DELETES) -> None:
-    name = f"{there.folder}/deletes.parquet"
-    fields = [
-        pa.field("file_path", pa.string(), metadata={"PARQUET:field_id": "2147483546"}),
-        pa.field("pos", pa.int64(), metadata={"PARQUET:field_id": "2147483545"}),
-    ]
-    pq.write_table(pa.table([[path], [0]], schema=pa.schema(fields)), name)
-    bound = {2147483546: path.encode()}
-    file = DataFile.from_args(
-        content=content,
-        file_path=f"file://{name}",
-        file_format=FileFormat.PARQUET,
-        partition=Record(),
-        record_count=1,
-        file_size_in_bytes=1000,
-        lower_bounds=bound,
-        upper_bounds=bound,
-        equality_ids=[1] if content is DataFileContent.EQUALITY_DELETES else None,
-    )
-    file.spec_id = 0
-    change = Once(table(there))
-    _Delete(change, table(there), file).commit()
-    change.commit_transaction()
-
-
 def test_rows_that_another_engine_deleted_do_not_come_back(there: Place) -> None:
     filled(there)
     struck = next(scan.file.file_path for scan in table(there).scan(row_filter="id == 3").plan_files())
-    delete_row(there, struck)
+    delete_positions(table(there), struck, 0)
     assert sorted(table(there).scan().to_arrow()["id"].to_pylist()) == [0, 1, 2, 4, 5]
     done = compact(there)
     assert (done.read, done.left) == (5, {"has deletes of another engine": 1})
@@ -324,14 +263,14 @@ def test_rows_that_another_engine_deleted_do_not_come_back(there: Place) -> None
 def test_rows_that_another_engine_deletes_meanwhile_do_not_come_back(there: Place, catalog: ScriptedCatalog) -> None:
     filled(there)
     struck = next(scan.file.file_path for scan in table(there).scan(row_filter="id == 3").plan_files())
-    catalog.before = [lambda: delete_row(there, struck)]
+    catalog.before = [lambda: delete_positions(table(there), struck, 0)]
     assert compact(there).left == {"changed meanwhile": 6}
     assert sorted(table(there).scan().to_arrow()["id"].to_pylist()) == [0, 1, 2, 4, 5]
 
 
 def test_a_table_with_deletes_that_we_cannot_apply_is_left_alone(there: Place) -> None:
     filled(there)
-    delete_row(there, "", DataFileContent.EQUALITY_DELETES)
+    delete_values(table(there), there.files()[0], 1, pa.table({"id": [3]}))
     assert compact(there).left == {"has deletes of another engine": 6}
 
 

@@ -1,12 +1,12 @@
 """Names of columns in Iceberg tables: whatever they are, but never two that differ only in case (F85)."""
 
 import pytest
-from pyiceberg.types import LongType
+from pyiceberg.types import LongType, StringType
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.core.tasks import Task
 from chalicelib.errors import SchemaConflict
-from tests.destinations.staged import ID, Place, load, task
+from tests.destinations.staged import ID, NOTE, Place, load, task
 
 TABLE = ("db", "t")
 NAMES = [
@@ -71,3 +71,52 @@ def test_a_rescued_column_stands_before_the_origin_columns(there: Place) -> None
     there.tables.commit(there.out(), [written(there, 1, ID, rescued)])
     names = [field.name for field in there.catalog().load_table(TABLE).schema().fields]
     assert names == ["id", "_rescued", "_bucket", "_key", "_identity", "_loaded_at"]
+
+
+def rows_of(there: Place, *names: str) -> list[tuple[object, ...]]:
+    rows = there.catalog().load_table(TABLE).scan().to_arrow().to_pylist()
+    return sorted((tuple(row[name] for name in names) for row in rows), key=repr)
+
+
+def test_a_column_that_another_hand_renamed_keeps_its_values_when_rows_come_under_the_old_name(there: Place) -> None:
+    there.tables.commit(there.out(), [written(there, 1, ID, NOTE)])
+    with there.catalog().load_table(TABLE).update_schema() as update:
+        update.rename_column("note", "remark")
+    with pytest.raises(SchemaConflict, match="'note', which was renamed to 'remark'"):
+        there.tables.commit(there.out(), [written(there, 2, ID, NOTE)])
+    there.tables.commit(there.out(), [written(there, 3, ID, Column(name="remark", type=ColumnType.STRING))])
+    assert rows_of(there, "id", "remark") == [(1, "x"), (3, "x")]
+
+
+def test_a_column_that_was_dropped_comes_again_with_its_type_but_with_no_other(there: Place) -> None:
+    there.tables.commit(there.out(), [written(there, 1, ID, NOTE)])
+    with there.catalog().load_table(TABLE).update_schema() as update:
+        update.delete_column("note")
+    with pytest.raises(SchemaConflict, match="'note', which was dropped"):
+        there.tables.commit(there.out(), [written(there, 2, ID, Column(name="note", type=ColumnType.LONG))])
+    assert rows_of(there, "id") == [(1,)]
+    there.tables.commit(there.out(), [written(there, 3, ID, NOTE)])
+    assert rows_of(there, "id", "note") == [(1, "x"), (3, "x")]
+
+
+def test_the_name_of_a_dropped_column_is_free_again_once_no_file_has_its_values(there: Place) -> None:
+    there.tables.commit(there.out(), [written(there, 1, ID, NOTE)])
+    table = there.catalog().load_table(TABLE)
+    with table.update_schema() as update:
+        update.delete_column("note")
+    table.delete()
+    there.tables.commit(there.out(), [written(there, 2, ID, Column(name="note", type=ColumnType.LONG))])
+    assert rows_of(there, "id", "note") == [(2, 2)]
+
+
+def test_a_column_that_the_name_mapping_lacks_is_read_by_engines_that_go_by_it(there: Place) -> None:
+    """Not every engine keeps the mapping up as it adds or renames columns."""
+    there.tables.commit(there.out(), [written(there, 1, ID)])
+    table = there.catalog().load_table(TABLE)
+    mapping = table.properties["schema.name-mapping.default"]
+    with table.update_schema() as update:
+        update.add_column("note", StringType())
+    with there.catalog().load_table(TABLE).transaction() as change:
+        change.set_properties({"schema.name-mapping.default": mapping})
+    there.tables.commit(there.out(), [written(there, 2, ID, NOTE)])
+    assert rows_of(there, "id", "note") == [(1, None), (2, "x")]

@@ -105,3 +105,31 @@ def test_a_pipeline_whose_table_is_missing_and_may_not_be_made_is_refused(what: 
     with pytest.raises(ConfigError, match=f"no {what} iceberg:travel.flights, and out.auto_create_{what} is false"):
         made.apply(pipeline())
     assert made.pipelines.all() == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(Mode.APPEND, Mode.REPLACE), (Mode.REPLACE, Mode.APPEND)])
+def test_a_pipeline_begins_or_ceases_to_replace_only_between_runs(before: Mode, after: Mode) -> None:
+    """Half of such a run would be listed, or loaded, by other rules than the other half."""
+    going = {"flights"}
+    made = replace(admin("acme"), runs=lambda name: name in going)
+    one = pipeline()
+    made.apply(one.model_copy(update={"out": one.out.model_copy(update={"mode": before, "on_overwrite": None})}))
+    other = one.model_copy(update={"out": one.out.model_copy(update={"mode": after, "on_overwrite": None})})
+    with pytest.raises(ConfigError, match="while a run is not over"):
+        made.apply(other)
+    assert made.pipeline("flights").out.mode is before
+    going.clear()
+    made.apply(other)
+    assert made.pipeline("flights").out.mode is after
+
+
+@pytest.mark.parametrize(
+    ("prefix", "table", "told"),
+    [("in/logs/", "flights", True), ("", "flights", True), ("out/", "flights", False), ("in/logs/", "others", False)],
+)
+def test_who_brings_the_same_objects_into_the_same_table_is_told(prefix: str, table: str, told: bool) -> None:
+    made = admin("acme")
+    assert made.apply(pipeline("first")) == ()
+    second = pipeline("second", path_prefix=prefix)
+    warnings = made.apply(second.model_copy(update={"out": second.out.model_copy(update={"table": table})}))
+    assert any("pipeline first reads" in warning for warning in warnings) is told

@@ -62,6 +62,7 @@ def test_the_first_rule_that_refuses_is_named_and_the_others_are_shown_as_well()
         "window": True,
         "size": None,
         "archive": None,
+        "arrivals": True,
     }
     assert found.refused_by is not None
     assert (found.refused_by.rule, found.refused_by.setting) == ("suffix", ".csv")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.core.jobs import JobState
 from tests.flows.histories import FLIGHTS, Fault, History, Setup, Step
 
-HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "1000"))
+HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "500"))
 SWEEPS = 12  # more than any limit needs for all keys
 
 CUSTOMERS = (

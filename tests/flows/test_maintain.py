@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
+from chalicelib.config.destination import Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.maintenance import Cleaned, Compacted, Expired, Part, Report
 from chalicelib.core.orphans import OpenUpload
 from chalicelib.core.tasks import Run, Task, TaskState
 from chalicelib.core.upkeep import LEASE, Phase, UpkeepState, targets
 from chalicelib.destinations.iceberg.upkeep import IcebergUpkeep
+from chalicelib.destinations.parquet.datasets import ParquetDatasets
 from chalicelib.destinations.paths import data_root, file_name, root
 from chalicelib.errors import ConfigError, SourceUnavailable
 from chalicelib.flows.maintain import Maintain
-from tests.destinations.staged import Place, place, sql_catalog
+from tests.destinations.runs import replace as run_of
+from tests.destinations.staged import STAGED_AT, Place, place, sql_catalog
 from tests.examples import pipeline
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.queue import FakeMetrics, FakeQueue
@@ -68,10 +71,15 @@ class House:
             keeper=lambda: self.keeper,
             leftovers=self.leftovers,
             folder=lambda out: root(warehouse, out.type, out.database, out.table),
+            replaced=self.stale,
             metrics=self.metrics,
             now=lambda: self.now,
             budget=self.budget,
         )
+
+    def stale(self, out: Parquet, before: datetime) -> list[str]:
+        tables = self.there.tables
+        return tables.stale(out.database, out.table, before) if isinstance(tables, ParquetDatasets) else []
 
     def clean(self, **how: Any) -> Cleaned:
         """The orphans of the table, and nothing else."""
@@ -418,3 +426,22 @@ def test_of_pipelines_with_one_table_the_first_by_name_says_how() -> None:
     assert (found[ADDRESS].rules.every, found[REJECTS].rules.every) == (120, 120)
     assert found[ADDRESS].feeders == (ADDRESS,)
     assert found[REJECTS].feeders == (ADDRESS, "iceberg:db.u")
+
+
+@pytest.mark.parametrize(("days", "left"), [(1, 3), (4, 2)], ids=["readers may be at it", "nobody is"])
+def test_what_a_run_of_a_plain_dataset_replaced_is_deleted_in_time(tmp_path: Path, days: int, left: int) -> None:
+    with sql_catalog(tmp_path, SqlCatalog) as catalog:
+        there = place("parquet", tmp_path, catalog)
+        house = House(there, FakeLeftovers(there.lake, f"file://{tmp_path}/warehouse"), None, STAGED_AT + days * DAY)
+        house.pipelines.put(written_to("t", kind="parquet", mode="replace"))
+        run_of(there, 1, (1,))
+        run_of(there, 2, (2,), (3,))
+        assert len(there.files()) == 3
+        target = targets(house.pipelines.all())["parquet:db.t"]
+        would = house.maintain.table(target, {Part.ORPHANS}, dry_run=True)
+        assert len(there.files()) == 3
+        done = house.maintain.table(target, {Part.ORPHANS})
+        assert (done.error, done.cleaned) == (None, would.cleaned)
+        assert done.cleaned.orphans == 3 - left
+        assert len(there.files()) == left
+        assert sorted(there.tables.rows("db", "t", 9)["id"].to_pylist()) == [2, 3]

@@ -250,3 +250,20 @@ def test_a_dead_withdrawals_objects_are_taken_up_by_the_tick() -> None:
     assert world.state(KEYS[0]) == "claimed"
     world.run()
     assert world.loaded() == {KEYS[1]: 2}
+
+
+@pytest.mark.parametrize("emptied_in", ["claimed", "staged"])
+def test_an_object_that_is_emptied_while_it_is_loaded_leaves_no_rows(emptied_in: str) -> None:
+    world = world_of(on_overwrite="replace")
+    put(world, KEYS[0], BODY)
+    world.discover_all()
+    if emptied_in == "staged":
+        for task in world.queue.loads:
+            world.load.task(*task)
+        world.queue.loads.clear()
+    world.now += MINUTE
+    put(world, KEYS[0], b"")
+    world.run()
+    assert world.loaded() == {}
+    entry = world.ledger.stored["flights", KEYS[0]]
+    assert (entry.state, entry.reason, entry.ref.size) == (State.REFUSED, Reason.EMPTY, 0)

@@ -191,9 +191,7 @@ class World:
     @property
     def withdraw(self) -> Withdraw:
         wrap = self.faults.wrap
-        return Withdraw(
-            wrap(self.ledger), wrap(self.jobs), wrap(self.queue), self.clock, LEASE, timedelta(minutes=1)
-        )
+        return Withdraw(wrap(self.ledger), wrap(self.jobs), wrap(self.queue), self.clock, LEASE, timedelta(minutes=1))
 
     def clock(self) -> datetime:
         return self.now

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from pyiceberg.exceptions import ResolveError, ValidationError
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table, TableProperties
+from pyiceberg.table import Table
 
 from chalicelib.config.destination import Iceberg, Mode, Parquet
 from chalicelib.core.tasks import Former, Run, Task
@@ -15,6 +16,7 @@ from chalicelib.destinations.iceberg.columns import evolve, fields_of, renew
 from chalicelib.destinations.iceberg.contents import Live, live
 from chalicelib.destinations.iceberg.files import data_files
 from chalicelib.destinations.iceberg.gone import Gone
+from chalicelib.destinations.iceberg.mapping import check_former_names, name_columns
 from chalicelib.destinations.iceberg.merging import check_keys, merge
 from chalicelib.destinations.iceberg.once import Once
 from chalicelib.destinations.iceberg.reading import Reader
@@ -32,8 +34,10 @@ def prepare(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task], formers
     change = Once(table)
     with fitting(out):
         if with_files(tasks):
-            evolve(change, out, fields_of(out, tasks))
-            _name_columns(change)
+            fields = fields_of(out, tasks)
+            check_former_names(table.io, table.metadata, out, fields)
+            evolve(change, out, fields)
+            name_columns(change)
         reader = Reader(table.io, change.table_metadata)
         first = tasks[0]
         rewriting = Rewriting(reader, table.location().rstrip("/"), partial(file_name, first.id, first.attempt))
@@ -51,7 +55,7 @@ def prepare_run(table: Table, out: Iceberg | Parquet, tasks: Sequence[Task], run
     with fitting(out):
         if with_files(tasks):
             (evolve if out.keep_schema else renew)(change, out, fields_of(out, tasks))
-            _name_columns(change)
+            name_columns(change)
         change.set_properties(runs.recorded(run))
         come = data_files(table.io, change.table_metadata, tasks)
         Swap(change, table.io, come, _tagged(tasks)).without_everything().commit()
@@ -82,19 +86,12 @@ def _tagged(tasks: Sequence[Task]) -> dict[str, str]:
     return {tags.PROPERTY: tags.encode(task.id for task in tasks)}
 
 
-def _name_columns(change: Once) -> None:
-    """Our files carry names instead of field ids."""
-    if change.table_metadata.name_mapping() is None:
-        mapping = change.table_metadata.schema().name_mapping.model_dump_json()
-        change.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
-
-
 @contextmanager
 def fitting(out: Iceberg | Parquet) -> Iterator[None]:
     """What pyiceberg does not accept of rows, columns or partitions becomes a SchemaConflict."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, ResolveError, ValidationError) as error:
         raise SchemaConflict(
             f"rows and table do not fit ({error})",
             where=out.address,

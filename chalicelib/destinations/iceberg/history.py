@@ -9,7 +9,7 @@ from pyiceberg.table.snapshots import ancestors_of
 from chalicelib.core.tasks import Task
 from chalicelib.destinations import tags
 
-SKEW = timedelta(hours=1)  # by which the clock that staged may be ahead of the clock that committed
+SKEW = timedelta(minutes=10)  # by which the clock that staged may be ahead of the clock that committed
 
 
 def tagged(table: Table, tasks: Sequence[Task]) -> dict[str, str]:

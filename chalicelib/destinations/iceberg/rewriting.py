@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
 
+from chalicelib.destinations.encoding import WRITER
 from chalicelib.destinations.iceberg.contents import Live
 from chalicelib.destinations.iceberg.describing import Describing
 from chalicelib.destinations.iceberg.reading import Reader
@@ -59,10 +60,7 @@ class Rewriting:
         batches = self._kept(file, stays)
         first = next(batches)
         with self.reader.io.new_output(path).create(overwrite=True) as sink:
-            writer = pq.ParquetWriter(
-                sink, first.schema, compression="zstd", compression_level=1, use_dictionary=True, store_schema=False
-            )
-            with writer:
+            with pq.ParquetWriter(sink, first.schema, **WRITER) as writer:
                 writer.write_batch(first, _ROW_GROUP)
                 for batch in batches:
                     writer.write_batch(batch, _ROW_GROUP)

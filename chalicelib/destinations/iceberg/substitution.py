@@ -9,7 +9,7 @@ from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.typedef import EMPTY_DICT
 
 from chalicelib.destinations.iceberg.once import Once
-from chalicelib.destinations.iceberg.swap import Swap, _with
+from chalicelib.destinations.iceberg.swap import Swap, known_as
 
 SMALL = 256 * 1024  # bytes of a manifest; such become few
 
@@ -34,9 +34,9 @@ class Substitution(Swap):
             goes = entry.data_file.file_path in paths
             if goes:
                 self._metrics.remove_file(entry.data_file)
-                entry = _with(ManifestEntryStatus.DELETED, entry, self._snapshot_id)
+                entry = known_as(ManifestEntryStatus.DELETED, entry, self._snapshot_id)
             else:
-                entry = _with(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id)
+                entry = known_as(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id)
             self._entries[manifest.partition_spec_id, goes].append(entry)
         return []
 

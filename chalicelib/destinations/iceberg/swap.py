@@ -74,9 +74,9 @@ class Swap(_MergeAppendFiles):
         for entry in found:
             if self._everything or entry.data_file.file_path in paths:
                 self._metrics.remove_file(entry.data_file)
-                goes.append(_with(ManifestEntryStatus.DELETED, entry, self._snapshot_id))
+                goes.append(known_as(ManifestEntryStatus.DELETED, entry, self._snapshot_id))
             else:
-                stays.append(_with(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id))
+                stays.append(known_as(ManifestEntryStatus.EXISTING, entry, entry.snapshot_id))
         if manifest.content == ManifestContent.DELETES:  # of which pyiceberg can write none
             return []
         return [*self._written(manifest.partition_spec_id, stays), *self._written(manifest.partition_spec_id, goes)]
@@ -109,7 +109,8 @@ class Swap(_MergeAppendFiles):
         )
 
 
-def _with(status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | None) -> ManifestEntry:
+def known_as(status: ManifestEntryStatus, entry: ManifestEntry, snapshot_id: int | None) -> ManifestEntry:
+    """The entry of a file that is there already, in its new standing."""
     return ManifestEntry.from_args(
         status=status,
         snapshot_id=snapshot_id,

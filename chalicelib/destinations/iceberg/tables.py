@@ -5,19 +5,16 @@ table's history, and the catalogue takes our change only if nobody committed aft
 conflict and a crash therefore all end the same way: look again.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
-    ForbiddenError,
     NoSuchNamespaceError,
     NoSuchTableError,
-    RESTError,
     TableAlreadyExistsError,
-    UnauthorizedError,
 )
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, StartsWith
 from pyiceberg.schema import Schema
@@ -31,11 +28,11 @@ from chalicelib.destinations.iceberg.columns import fields_of
 from chalicelib.destinations.iceberg.history import tagged
 from chalicelib.destinations.iceberg.partitions import spec
 from chalicelib.destinations.iceberg.runs import settled
-from chalicelib.destinations.iceberg.troubles import TRIES, given_up, not_to_be_made, storage_error
+from chalicelib.destinations.iceberg.troubles import TRIES, given_up, not_to_be_made, ours
 from chalicelib.destinations.origins import NEEDED, counted, told
 from chalicelib.destinations.paths import root
 from chalicelib.destinations.wanted import ALL, Wanted
-from chalicelib.errors import AccessDenied, ConfigError, SourceUnavailable
+from chalicelib.errors import ConfigError, SourceUnavailable
 
 _PROPERTIES = {
     # Without merging, a manifest a commit piles up; without deleting, a metadata file a commit with all history in it.
@@ -59,7 +56,7 @@ class IcebergTables:
 
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, str]:
         """Those of the tasks whose rows are in the table: id to snapshot id."""
-        with self._errors(out.address):
+        with ours(self.calls, out.address):
             table = self._load(out.database, out.table)
         return {} if table is None else tagged(table, with_files(tasks))
 
@@ -85,7 +82,7 @@ class IcebergTables:
         waiting = [task for task in tasks if run or gone.get(task.id) or (task.staged and task.staged.files)]
         failure: Exception | None = None
         for _ in range(TRIES if waiting or run else 0):
-            with self._errors(out.address):
+            with ours(self.calls, out.address):
                 table = self._load(out.database, out.table)
                 if table is None and not with_files(waiting):
                     return None
@@ -112,17 +109,17 @@ class IcebergTables:
 
     def rows(self, database: str, table: str, limit: int, wanted: Wanted = ALL) -> pa.Table:
         """The first of the wanted rows that the table gives, in no particular order."""
-        with self._errors(f"iceberg:{database}.{table}"):
+        with ours(self.calls, f"iceberg:{database}.{table}"):
             return self._existing(database, table).scan(_sought(wanted), limit=limit).to_arrow()
 
     def exists(self, database: str, table: str) -> bool:
         """Whether there is such a table."""
-        with self._errors(f"iceberg:{database}.{table}"):
+        with ours(self.calls, f"iceberg:{database}.{table}"):
             return self._load(database, table) is not None
 
     def count(self, database: str, table: str) -> int:
         """All rows of the table's current snapshot."""
-        with self._errors(f"iceberg:{database}.{table}"):
+        with ours(self.calls, f"iceberg:{database}.{table}"):
             return self._existing(database, table).scan().count()
 
     def rows_by_key(self, database: str, table: str, *, bucket: str, prefix: str = "") -> dict[tuple[str, str], int]:
@@ -131,7 +128,7 @@ class IcebergTables:
         Reads three columns, batch by batch: memory grows with the number of objects, not of rows.
         """
         wanted = _sought(Wanted({"_bucket": bucket}, prefix))
-        with self._errors(f"iceberg:{database}.{table}"):
+        with ours(self.calls, f"iceberg:{database}.{table}"):
             found = self._load(database, table)
             if found is None or not told(found.schema().column_names):
                 return {}
@@ -160,7 +157,7 @@ class IcebergTables:
         """
         if out.auto_create_table and out.auto_create_database:
             return None
-        with self._errors(out.address):
+        with ours(self.calls, out.address):
             if self._load(out.database, out.table) is not None:
                 return None
             if not out.auto_create_table:
@@ -185,20 +182,6 @@ class IcebergTables:
                     raise not_to_be_made(out.address, "database") from None
                 _create_namespace(catalog, out.database)
         raise SourceUnavailable("the new database cannot be seen yet", where=out.address)
-
-    @contextmanager
-    def _errors(self, where: str) -> Iterator[None]:
-        try:
-            with self.calls(where):
-                yield
-        except (ForbiddenError, UnauthorizedError) as error:
-            raise AccessDenied(
-                f"the catalogue refused the call ({error})", where=where, remedy="Check the catalogue's permissions"
-            ) from error
-        except OSError as error:
-            raise storage_error(error, where) from error
-        except RESTError as error:
-            raise SourceUnavailable(f"the catalogue did not answer properly ({error})", where=where) from error
 
 
 def _properties(out: Iceberg | Parquet) -> dict[str, str]:

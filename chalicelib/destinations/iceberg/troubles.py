@@ -28,7 +28,7 @@ def ours(calls: Callable[[str], AbstractContextManager[object]], where: str) -> 
             f"the catalogue refused the call ({error})", where=where, remedy="Check the catalogue's permissions"
         ) from error
     except OSError as error:
-        raise storage_error(error, where) from error
+        raise _storage_error(error, where) from error
     except RESTError as error:
         raise SourceUnavailable(f"the catalogue did not answer properly ({error})", where=where) from error
 
@@ -55,7 +55,7 @@ def not_to_be_made(where: str, what: str) -> SchemaConflict:
     )
 
 
-def storage_error(error: OSError, where: str) -> TidegateError:
+def _storage_error(error: OSError, where: str) -> TidegateError:
     """What it means that a file could not be read or written."""
     if isinstance(error, FileNotFoundError):
         return ConfigError(

@@ -77,7 +77,6 @@ class _Score:
     score: float
     fields: int  # of most records
     even: float  # the share of records that have as many
-    weighed: tuple[int, ...] = ()  # fields of most records, by sample
 
 
 def records(text: str, signs: Signs, *, whole: bool) -> Iterator[Record]:
