@@ -67,7 +67,8 @@ def show_one(thing: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(_json(thing))
     else:
-        click.echo(yaml.safe_dump(json.loads(_json(thing)), sort_keys=False, allow_unicode=True).rstrip())
+        plain = json.loads(_json(thing))  # one line a value, whatever its length: commands in it can be copied
+        click.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=10_000).rstrip())
 
 
 def read_document(path: Path) -> dict[str, Any]:

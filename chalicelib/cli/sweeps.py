@@ -1,5 +1,6 @@
 """`explain`, `audit`, `backfill`, `cursor`: what is where, and what a sweep would do."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,6 +14,8 @@ from chalicelib.cli.output import json_option, show_one, show_rows
 from chalicelib.cli.schedules import Time, until_over
 from chalicelib.core import cursors
 from chalicelib.core.cursors import Cursor
+from chalicelib.core.ledger import State
+from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import BACKFILL, SCHEDULED, Bounds, Sweep
 from chalicelib.errors import ConfigError, TransientError
 from chalicelib.flows.admin import Admin
@@ -237,15 +240,31 @@ def _explained(found: Explanation) -> dict[str, Any]:
     """For people: one line a rule, and only what the ledger has to say."""
     entry = {name: value for name, value in asdict(found.entry).items() if value} if found.entry else "nothing"
     listed = found.listed.ref if found.listed else None
-    wanted = f"wanted, by runs only: `tidegate run {found.pipeline}`" if found.runs_only else "wanted"
     return {
-        "verdict": f"refused by {found.refused_by.rule}" if found.refused_by else wanted,
+        "verdict": f"refused by {found.refused_by.rule}" if found.refused_by else _wanted(found),
         "rules": {ruling.rule: _ruled(ruling.passes, ruling.setting) for ruling in found.rulings},
         "ledger": entry,
         "passed by the cursor": {True: "yes", False: "no", None: "unknown"}[found.passed],
         "in the bucket": found.trouble or str(found.there),
         "object": asdict(listed) if listed else None,
     }
+
+
+def _wanted(found: Explanation) -> str:
+    """What became of a key that no rule refuses, and what would change that."""
+    entry = found.entry
+    if entry is None:
+        return f"wanted, by runs only: `tidegate run {found.pipeline}`" if found.runs_only else "wanted"
+    if entry.state is State.COMMITTED:
+        return "wanted, and loaded"
+    reason = entry.reason or entry.leaving
+    told = f"wanted, and {entry.state}" + (f": {reason}" if reason else "")
+    if entry.state is State.FAILED or entry.reason is Reason.UNDONE:
+        by_key = f"replay {found.pipeline} --key {shlex.quote(entry.key)}"
+        again = f"run {found.pipeline}" if found.runs_only else by_key
+        mended = "once it is mended, " if entry.state is State.FAILED else ""
+        return f"{told}; {mended}`tidegate {again}` loads it"
+    return told
 
 
 def _ruled(passes: bool | None, setting: str) -> str:

@@ -143,7 +143,8 @@ class _Destination(Spec):
     def rejects(self) -> Self:
         """Where bad rows end: a table beside this one, of the same kind."""
         table = self.rejects_table or f"{self.table[: names.LONGEST - 8]}_rejects"
-        return type(self).model_validate({"type": self.type, "database": self.database, "table": table})
+        own = self.model_dump(include={"type", "database", "register_in_glue"})
+        return type(self).model_validate({**own, "table": table})
 
     @field_validator("database", "table", "rejects_table")
     @classmethod

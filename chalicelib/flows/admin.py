@@ -82,9 +82,19 @@ class Admin:
                 where=f"pipeline {pipeline.name}",
                 remedy=f"Make the {lacks} first, or leave out auto_create_{lacks}; nothing was changed",
             )
+        warnings = (*pipeline.warnings, *self._lost_rows(pipeline), *self._shared_rows(pipeline))
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
-        return (*pipeline.warnings, *self._shared_rows(pipeline))
+        return warnings
+
+    def _lost_rows(self, pipeline: Pipeline) -> Iterator[str]:
+        """Rows without origin columns cannot be found again, also if later ones have them."""
+        known = self.pipelines.get(pipeline.name)
+        if known is not None and not known.out.origin_columns and pipeline.out.finds_rows_again:
+            yield (
+                "rows that were loaded without origin columns cannot be told from others: if their objects are "
+                "overwritten or replayed, the new rows are added to those"
+            )
 
     def _shared_rows(self, pipeline: Pipeline) -> Iterator[str]:
         """A table tells rows by their object, and not by the pipeline that brought them."""

@@ -72,7 +72,8 @@ class Discover:
     def start(self, pipeline: Pipeline, kind: JobKind, cause: str, refs: Sequence[ObjectRef]) -> None:
         """Give every wanted object to a task of the job that `cause` stands for, and record every refusal."""
         if kind is JobKind.ARRIVAL and not pipeline.takes_arrivals:
-            self.metrics.count("ObjectsRefused", len(refs), pipeline=pipeline.name, reason=Reason.ARRIVALS_OFF)
+            left = sum(refusal(pipeline.source, ref) is None for ref in refs)
+            self.metrics.count("ObjectsRefused", left, pipeline=pipeline.name, reason=Reason.ARRIVALS_OFF)
             return
         now = self.now()
         latest, outdated = _latest(refs)

@@ -137,3 +137,9 @@ def test_rows_that_left_the_table_are_no_objects_that_were_not_loaded(flights: R
     table = flights("history", "flights").out
     assert "rows_out" in table
     assert "rejects_out" not in table
+
+
+def test_what_is_long_stays_on_one_line(ran: Run) -> None:
+    long = "the table stays as it was, since in/b.csv was not loaded: " + "why " * 40
+    wiring.jobs().start(Job("j3", JobKind.SWEEP, "flights", NOW, 1, 0, 0, {"broken": 1}, NOW, long.strip()), [])
+    assert f"error: '{long.strip()}'" in ran("job", "j3").out

@@ -21,8 +21,8 @@ REPORT = Report(
 
 
 @pytest.fixture
-def flights(tidegate: Run, dynamo: Any) -> Run:
-    boto3.Session().client("s3").create_bucket(Bucket="tidegate-lake")
+def flights(tidegate: Run, dynamo: Any, boto: boto3.Session) -> Run:
+    boto.client("s3").create_bucket(Bucket="tidegate-lake")
     wiring.pipelines().put(pipeline())
     return tidegate
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from chalicelib.cli.sweeps import COMMANDS
 from chalicelib.config.pipeline import Pipeline
+from chalicelib.core.ledger import Entry, State
+from chalicelib.core.selection import Reason
 from chalicelib.core.sweeps import BACKFILL, Sweep, SweepState
 from chalicelib.errors import ConfigError, TransientError
 from chalicelib.flows.admin import Admin
@@ -105,6 +108,30 @@ def test_explain_says_verdict_rules_ledger_cursor_and_bucket(commands: Commands)
     assert "verdict: refused by path_prefix" in refused
     assert "in the bucket: missing" in refused
     assert "size: unknown" in refused
+
+
+BECAME = {
+    "committed": ({"state": State.COMMITTED}, "wanted, and loaded"),
+    "claimed": ({"state": State.CLAIMED}, "wanted, and claimed"),
+    "undone": (
+        {"state": State.REFUSED, "reason": Reason.UNDONE},
+        "wanted, and refused: undone; `tidegate replay flights --key in/a.csv` loads it",
+    ),
+    "failed": (
+        {"state": State.FAILED, "reason": Reason.BROKEN},
+        "wanted, and failed: broken; once it is mended, `tidegate replay flights --key in/a.csv` loads it",
+    ),
+    "leaving": ({"state": State.PENDING, "leaving": Reason.DELETED}, "wanted, and pending: deleted"),
+}
+
+
+@pytest.mark.parametrize(("entry", "verdict"), BECAME.values(), ids=BECAME)
+def test_explain_says_what_became_of_a_wanted_object(commands: Commands, entry: dict[str, Any], verdict: str) -> None:
+    ref = commands.world.put("in/a.csv", CSV, notify=0)
+    known = Entry("flights", ref, discovered_at=commands.now(), revision=1, **entry)
+    assert not commands.world.ledger.swap([known])
+    said = yaml.safe_load(commands("explain", "flights", "in/a.csv").stdout)
+    assert said["verdict"] == verdict
 
 
 def test_explain_says_that_only_runs_load(commands: Commands) -> None:

@@ -15,8 +15,8 @@ PATH = "s3://lake/warehouse/parquet/db/t/_tidegate/current.json"
 
 
 @pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.Session().client("s3")
+def s3(aws: None, boto: boto3.Session) -> Any:
+    client = boto.client("s3")
     client.create_bucket(Bucket="lake")
     return client
 

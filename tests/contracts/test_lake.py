@@ -1,13 +1,12 @@
 """A lake keeps the same promises in a folder and on S3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3.session
+import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from chalicelib.aws.lake import PART, S3Lake
 from chalicelib.core.tasks import Upload
@@ -21,12 +20,10 @@ Read = Callable[[str], bytes]
 
 
 @pytest.fixture
-def s3() -> Iterator[Any]:
-    with mock_aws():
-        session = boto3.session.Session("testing", "testing", region_name="us-east-1")
-        client = session.client("s3")
-        client.create_bucket(Bucket="lake")
-        yield client
+def s3(aws: None, boto: boto3.Session) -> Any:
+    client = boto.client("s3")
+    client.create_bucket(Bucket="lake")
+    return client
 
 
 @pytest.fixture(params=["folder", "s3"])

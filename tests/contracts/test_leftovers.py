@@ -1,15 +1,14 @@
 """What lies in the lake is listed and deleted the same way in a folder and on S3."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3.session
+import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from chalicelib.aws.leftovers import S3Leftovers
 from chalicelib.core.orphans import OpenUpload
@@ -28,11 +27,10 @@ Put = Callable[[str, bytes], None]
 
 
 @pytest.fixture
-def s3() -> Iterator[Any]:
-    with mock_aws():
-        client = boto3.session.Session("testing", "testing", region_name="us-east-1").client("s3")
-        client.create_bucket(Bucket="lake")
-        yield client
+def s3(aws: None, boto: boto3.Session) -> Any:
+    client = boto.client("s3")
+    client.create_bucket(Bucket="lake")
+    return client
 
 
 @pytest.fixture(params=["folder", "s3"])

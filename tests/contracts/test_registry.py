@@ -18,8 +18,8 @@ TABLE = Registered("db", "t", (("id", "bigint"), ("price", "decimal(9,2)")), (("
 
 
 @pytest.fixture
-def glue(aws: None) -> Any:
-    return boto3.Session().client("glue")
+def glue(aws: None, boto: boto3.Session) -> Any:
+    return boto.client("glue")
 
 
 @pytest.fixture(params=["memory", "glue"])

@@ -1,5 +1,6 @@
 """A run's rows become the whole content of its table, in one change and once."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -291,3 +292,15 @@ def test_somebody_elses_properties_stay_and_ours_says_which_run_it_was(there: Pl
     assert properties["owner"] == "somebody"
     assert json.loads(properties["tidegate.run"]) == {"job": "r1", "started_at": "2026-03-02T08:00:00+00:00"}
     assert there.ids() == [4]
+
+
+def test_a_run_that_emptied_the_table_is_known_by_the_task_that_ended_it(there: Place) -> None:
+    """Else a crash before the marks would have it given up: by then its claims may have moved on."""
+    there.tables.commit(there.out(), [there.staged(0, (1,))])
+    last, out = task(1, (), "r1"), there.out(mode="replace")
+    assert last.staged is not None
+    last = dataclasses.replace(last, staged=dataclasses.replace(last.staged, out=out, closes=run()))
+    assert there.tables.committed(out, [last]) == {}
+    snapshot = replace(there, run(), last)
+    assert there.ids() == []
+    assert there.tables.committed(out, [last]) == {last.id: snapshot}

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from chalicelib.config.columns import Column
+from chalicelib.config.destination import Parquet
+from chalicelib.core.objects import ObjectRef
 from chalicelib.core.registered import Registered
 from chalicelib.errors import CommitConflict, SchemaConflict
+from chalicelib.records.pages import Reject
+from chalicelib.records.rejected import REJECTED, rejected
 from tests.destinations.runs import content, later, registry_of, replace, run, tasks_of
-from tests.destinations.staged import AT, ID, NOTE, Place, place, sql_catalog
+from tests.destinations.staged import AT, ID, LOADED_AT, NOTE, Place, place, sql_catalog, task
 
 TYPES = [
     ("boolean", "boolean"),
@@ -55,6 +59,22 @@ def decimal(precision: int) -> Column:
 def test_the_catalogue_hears_nothing_unless_it_is_asked_for(there: Place) -> None:
     commit(there, 0, (1,), register_in_glue=False)
     assert registry_of(there).tables == {}
+
+
+def test_bad_rows_are_registered_as_the_good_ones_are(there: Place) -> None:
+    out = there.out(register_in_glue=True).rejects
+    ref = ObjectRef("bucket", "key", "e", 1, LOADED_AT)
+    bad = rejected([Reject(1, "bad", "x", 2, 3)], ref, pipeline="p", job="a01", entry=None, at=LOADED_AT)
+    staging = there.stage(out, "a01/0", 1)
+    staging.write(bad, REJECTED)
+    staging.keep()
+    there.tables.commit(out, [task(0, staging.finish())])
+    found = registry_of(there).get("db", "t_rejects")
+    assert found is not None
+    assert ("byte_offset", "bigint") in found[0].columns
+    plain = there.out().rejects
+    assert isinstance(plain, Parquet)
+    assert not plain.register_in_glue
 
 
 def test_every_type_has_a_name_in_athena(there: Place) -> None:

@@ -136,7 +136,7 @@ def others_table(catalog: ScriptedCatalog, there: Place, source: str, transform:
         ("note", IdentityTransform(), [(1, "a"), (2, None)], "by note.*with and without a value"),
         ("x", IdentityTransform(), [(1, 1.0)], "by x.*may have NaN"),
         ("id", BucketTransform(4), [(1, "a")], "by_id"),
-        ("on", IdentityTransform(), [(1, "a")], "no statistics to tell its partition by_on"),
+        ("on", IdentityTransform(), [(1, "a")], "has no column on, or no statistics of it"),
     ],
 )
 def test_rows_that_do_not_fit_the_partitions_of_somebodys_table_are_refused(

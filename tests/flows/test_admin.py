@@ -133,3 +133,12 @@ def test_who_brings_the_same_objects_into_the_same_table_is_told(prefix: str, ta
     second = pipeline("second", path_prefix=prefix)
     warnings = made.apply(second.model_copy(update={"out": second.out.model_copy(update={"table": table})}))
     assert any("pipeline first reads" in warning for warning in warnings) is told
+
+
+def test_who_adds_origin_columns_is_told_that_earlier_rows_stay_unknown() -> None:
+    made, one = admin("acme"), pipeline()
+    without = one.model_copy(update={"out": one.out.model_copy(update={"origin_columns": False})})
+    assert made.apply(without) == ()
+    assert made.apply(without) == ()
+    assert any("cannot be told from others" in warning for warning in made.apply(one))
+    assert made.apply(one) == ()

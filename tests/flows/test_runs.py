@@ -116,7 +116,8 @@ def test_with_a_cursor_a_run_is_what_is_new() -> None:
 
 def test_notifications_do_not_load() -> None:
     world = world_with()
-    world.put("in/a.csv", csv(1))
+    for key in ("in/a.csv", "out/a.csv"):
+        world.put(key, csv(1))
     world.run()
     assert content(world) == {}
     assert world.ledger.stored == {}
@@ -140,6 +141,7 @@ def test_a_run_with_a_broken_object_leaves_the_table_as_it_is() -> None:
     assert states(world)["in/a.csv"] == ("refused", Reason.RUN_INCOMPLETE)
     assert states(world)["in/b.csv"] == ("failed", Reason.BROKEN)
     assert last_job(world).state is JobState.FAILED
+    assert (last_job(world).error or "").startswith("the table stays as it was, since in/b.csv was not loaded: ")
     assert "in/b.csv" in last_job(world).error
     world.put("in/b.csv", csv(5), notify=0)
     ran(world)

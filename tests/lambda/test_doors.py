@@ -52,9 +52,9 @@ def keys(name: str, record: int = 0) -> list[str]:
 
 
 @pytest.fixture
-def account(dynamo: Any) -> Iterator[Any]:
+def account(dynamo: Any, boto: boto3.Session) -> Iterator[Any]:
     """Our account with its tables and queues, and nothing remembered from another test; the SQS client."""
-    sqs = boto3.Session().client("sqs")
+    sqs = boto.client("sqs")
     resources = json.loads((ROOT / ".chalice" / "resources.json").read_text())["Resources"]
     for resource in resources.values():
         if resource["Type"] == "AWS::SQS::Queue":
@@ -237,8 +237,8 @@ print(sorted({{"pyarrow", "pyiceberg", "obstore"}} & set(sys.modules)))
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_a_tables_time_passes_the_doors_of_tick_and_maintain(account: Any) -> None:
-    boto3.Session().client("s3").create_bucket(Bucket="tidegate-lake")
+def test_a_tables_time_passes_the_doors_of_tick_and_maintain(account: Any, boto: boto3.Session) -> None:
+    boto.client("s3").create_bucket(Bucket="tidegate-lake")
     wiring.pipelines().put(pipeline(path_prefix="flights/"))
     app.tick(event("tick"), Context())
     assert messages(account, "tidegate-maintenance") == [], "its first run is one period away"

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pyiceberg.catalog.glue import GlueCatalog
-from pyiceberg.table import Table
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.ledger import State
@@ -69,14 +67,6 @@ def pipeline(customer: Customer) -> Pipeline:
     return Pipeline.parse({"name": NAME, "connection": "acme", "in": source, "out": out}, where="test")
 
 
-def table(stack: Stack) -> Table:
-    keys = {"client.access-key-id": stack.account.number, "client.secret-access-key": "local"}
-    endpoints = {"glue.endpoint": stack.account.endpoint, "s3.endpoint": stack.account.endpoint}
-    return GlueCatalog("test", **keys, **endpoints, **{"client.region": stack.account.region}).load_table(
-        ("travel", NAME)
-    )
-
-
 def committed(deployment: Deployment, keys: Sequence[str]) -> bool:
     states = [(entry.state, entry.reason, entry.error) for entry in deployment.entries(NAME, keys).values()]
     assert not [each for each in states if each[0] is State.FAILED]
@@ -106,7 +96,7 @@ def test_many_loaders_at_once_lose_no_task_and_double_none(stack: Stack, custome
         processes[0].kill()  # a quarter of all loaders, whatever they are at
         assert soon(lambda: committed(deployment, keys), PATIENCE)
         assert soon(deployment.quiet, PATIENCE)
-    found = table(stack)
+    found = deployment.table(NAME)
     rows = found.scan().to_arrow()
     assert Counter(rows["_key"].to_pylist()) == dict.fromkeys(keys, ROWS)
     assert Counter(rows["id"].to_pylist()) == dict.fromkeys(range(len(keys)), ROWS)

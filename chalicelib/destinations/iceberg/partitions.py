@@ -53,7 +53,8 @@ def _unfit(file: DataFile, field: PartitionField, schema: Schema, *, has_value: 
     if isinstance(schema.find_type(field.source_id), FloatType | DoubleType):
         return "may have NaN there"
     if not has_value and nulls != file.record_count:
-        return f"has no statistics to tell its partition {field.name}"
+        column = schema.find_column_name(field.source_id)
+        return f"has no column {column}, or no statistics of it" if nulls is None else f"has no bounds of {column}"
     return "has rows with and without a value there" if has_value and nulls != 0 else None
 
 

@@ -55,10 +55,11 @@ class IcebergTables:
     places_tables: bool = True  # False: the catalogue says where a table's metadata lies
 
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, str]:
-        """Those of the tasks whose rows are in the table: id to snapshot id."""
+        """Those of the tasks whose rows are in the table, and of those that end a run which is: id to snapshot id."""
         with ours(self.calls, out.address):
             table = self._load(out.database, out.table)
-        return {} if table is None else tagged(table, with_files(tasks))
+        tellable = [task for task in tasks if task.staged and (task.staged.files or task.staged.closes)]
+        return {} if table is None else tagged(table, tellable)
 
     def commit(
         self,
