@@ -27,7 +27,7 @@ from tests.local.waiting import soon
 
 pytestmark = pytest.mark.local
 
-LOADERS = int(os.environ.get("TIDEGATE_LOADERS", "40"))
+LOADERS = int(os.environ.get("TIDEGATE_LOADERS", "36"))  # more tasks than one commit takes
 PROCESSES = 4
 TASKS = 3  # for each loader
 ROWS = 2
