@@ -22,7 +22,7 @@ demo: setup ## embedded AWS, a customer's bucket, real data, rows in a table
 	@$(BIN)/tidegate demo $(ARGS)
 
 test: setup ## all tests; ARGS="-k claim" chooses some
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 check: setup ## what CI runs: format, lint, types, layers, tests, package
 	$(BIN)/ruff format --check .
@@ -52,7 +52,7 @@ READBACK := build/readback
 readback: $(READY) ## read tables with Spark, ClickHouse and DuckDB's Iceberg, in an environment of 1.5 GB; needs Java
 	@test -x $(READBACK)/bin/python || $(PYTHON) -m venv $(READBACK)
 	@$(READBACK)/bin/python -m pip install $(PIP_OPTIONS) -r tests/readback/requirements.txt
-	$(BIN)/python -m pytest tests/readback $(ARGS)
+	TIDEGATE_READBACK=1 $(BIN)/python -m pytest tests/readback $(ARGS)
 
 TARGET ?= csv
 

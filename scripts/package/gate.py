@@ -12,7 +12,7 @@ LIMIT = 225 * MIB
 
 REQUIRED = (
     "app.py",
-    "chalicelib/wiring.py",
+    "chalicelib/wiring/__init__.py",
     "chalice/app.py",
     "aws_lambda_powertools/__init__.py",
     "boto3/__init__.py",

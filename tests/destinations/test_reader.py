@@ -19,7 +19,7 @@ from chalicelib.destinations.iceberg.tables import IcebergTables
 from tests.destinations.reading_along import TOOLS, Readers, look, reading_along
 from tests.destinations.stories import Story
 
-STEPS = int(os.environ.get("TIDEGATE_HISTORIES", "24"))
+STEPS = int(os.environ.get("TIDEGATE_HISTORIES", "16"))
 SEED = os.environ.get("TIDEGATE_SEED", "1")
 
 

@@ -27,7 +27,7 @@ from tests.local.waiting import soon
 
 pytestmark = pytest.mark.local
 
-LOADERS = int(os.environ.get("TIDEGATE_LOADERS", "36"))  # more tasks than one commit takes
+LOADERS = int(os.environ.get("TIDEGATE_LOADERS", "12"))
 PROCESSES = 4
 TASKS = 3  # for each loader
 ROWS = 2

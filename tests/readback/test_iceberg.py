@@ -28,7 +28,9 @@ CANNOT = {
     "chdb": {"far_dates": "ClickHouse's dates begin in 1900", "times": "ClickHouse reads times of day as numbers"},
 }
 
-needs_readers = pytest.mark.skipif(not PYTHON.exists(), reason="run `make readback`: it installs Spark and others")
+needs_readers = pytest.mark.skipif(
+    "TIDEGATE_READBACK" not in os.environ or not PYTHON.exists(), reason="`make readback` installs Spark and others"
+)
 
 
 @pytest.fixture(scope="module")
