@@ -6,6 +6,7 @@ All or nothing: content that lacks an object without anybody having said so woul
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.jobs import Job
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Run, Task, TaskState
@@ -27,29 +28,33 @@ def light(task: Task) -> Task:
     return replace(task, members=(), staged=replace(task.staged, outcomes=lacking))
 
 
-def run_of(tasks: Iterable[Task]) -> Run | None:
-    """The run that the closing task names; None if there is none, as after a cancellation."""
-    return next((task.staged.closes for task in tasks if task.staged and task.staged.closes), None)
+def closing(tasks: Iterable[Task]) -> tuple[Run, Iceberg | Parquet] | None:
+    """The run that the closing task names, and its destination; None if there is none, as after a cancellation."""
+    for task in tasks:
+        if task.staged and task.staged.closes and task.staged.out:
+            return task.staged.closes, task.staged.out
+    return None
 
 
 def incomplete(job: Job, tasks: Sequence[Task]) -> str | None:
     """Why the run's rows are not the whole content; None if they are. Tasks may be `light`."""
-    closing = next((task for task in tasks if task.staged and task.staged.closes), None)
-    run = run_of(tasks)
+    closes = closing(tasks)
     if job.sweep is None:
         return "only a run brings the whole content; the next one takes it"
     if job.error:
         return job.error
-    if closing is None or closing.staged is None or run is None:
+    if closes is None:
         return "it was cancelled before its listing ended"
+    run, out = closes
+    skipped = {Reason.ARCHIVED} if run.skips_archived else frozenset()
     for task in tasks:
         if task.state is TaskState.FAILED and task.error and task.staged:
             return f"task {task.id} lost its objects: {task.error}"
-        skipped = {Reason.ARCHIVED} if run.skips_archived else frozenset()
-        lacking = next((each for each in _outcomes(task) if _lacks(each) and each.reason not in skipped), None)
+        outcomes = task.staged.outcomes if task.staged else ()
+        lacking = next((each for each in outcomes if _lacks(each) and each.reason not in skipped), None)
         if lacking is not None:
             return f"the table stays as it was, since {lacking.key} was not loaded: {lacking.error or lacking.reason}"
-        if task.staged and task.staged.out not in (None, closing.staged.out):
+        if task.staged and task.staged.out not in (None, out):
             return "its pipeline was changed while it ran"
     return None
 
@@ -75,7 +80,3 @@ def _lacks(outcome: Outcome) -> bool:
     if outcome.kind is OutcomeKind.FAILED:
         return True
     return outcome.kind is OutcomeKind.REFUSED and outcome.reason not in LEFT_OUT
-
-
-def _outcomes(task: Task) -> tuple[Outcome, ...]:
-    return task.staged.outcomes if task.staged else ()

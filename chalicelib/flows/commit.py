@@ -88,9 +88,7 @@ class Commit:
             fresh = [task for task in group if task.id not in known and _owns_its_members(task, claims[task.id])]
             done = {**known, **self._commit(out, fresh, claims)}
             if out is not None:
-                BadRows(self.table, self.metrics).commit(
-                    out.rejects, [task for task in group if task.id in done], claims
-                )
+                self._bad_rows.commit(out.rejects, [task for task in group if task.id in done], claims)
             for task in group:
                 if task.id in done:
                     self._marks.committed(task, done[task.id])

@@ -38,17 +38,15 @@ class Runs:
         if not any(task.state is TaskState.STAGED for task in tasks):
             return
         why, snapshot = rules.incomplete(job, tasks) or self._lost(name, tasks), None
-        run = rules.run_of(tasks)
-        if why is None and run is not None:
-            why, snapshot = self._replace(run, tasks)
+        closes = rules.closing(tasks)
+        if why is None and closes is not None:
+            why, snapshot = self._replace(*closes, tasks)
         waiting = self._staged(name, tasks)
         while group := list(islice(waiting, GROUP)):
             self._settle(group, snapshot, why)
 
-    def _replace(self, run: Run, tasks: Sequence[Task]) -> tuple[str | None, str | None]:
+    def _replace(self, run: Run, out: Iceberg | Parquet, tasks: Sequence[Task]) -> tuple[str | None, str | None]:
         """Why the content stays, or None with the snapshot of the new one."""
-        out = next(task.staged.out for task in tasks if task.staged and task.staged.closes)
-        assert out is not None, "a closing task knows its destination"
         if out.mode is Mode.REPLACE_ON_NEW_DATA and not rules.has_rows(tasks):
             return None, None
         try:
@@ -58,8 +56,8 @@ class Runs:
 
     def _lost(self, name: str, tasks: Sequence[Task]) -> str | None:
         """An object whose claim was taken over after all; not asked once the rows count, when claims move on."""
-        out = next((task.staged.out for task in tasks if task.staged and task.staged.closes), None)
-        if out is None or self.table(out).committed(out, tasks):
+        closes = rules.closing(tasks)
+        if closes is None or self.table(closes[1]).committed(closes[1], tasks):
             return None
         for task in self._staged(name, tasks):
             owner = Owner(task.job, task.number)

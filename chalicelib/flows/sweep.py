@@ -140,7 +140,7 @@ class Sweeping:
         if not pipeline.out.replaces:
             return None
         running = (sweep for sweep in self.sweeps.all(pipeline.name) if sweep.name != name and not sweep.is_over)
-        return next((f"{sweep.name.replace(BACKFILL, 'backfill ')}" for sweep in running), None)
+        return next((sweep.name.replace(BACKFILL, "backfill ") for sweep in running), None)
 
     def _fail(self, sweep: Sweep, error: str) -> None:
         cancelled = sweeps.cancel(sweep, error=error)
