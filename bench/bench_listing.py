@@ -25,7 +25,7 @@ from botocore.session import Session
 
 from chalicelib.aws.listing import Listing
 from chalicelib.aws.sessions import Sessions
-from chalicelib.config.connection import AssumeRole
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 
 LIMIT = 1000

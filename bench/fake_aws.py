@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from urllib.request import urlopen
 
 from chalicelib.aws.ledger import DynamoLedger
-from chalicelib.config.connection import Connection as CustomerConnection
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import ObjectRef
@@ -33,7 +33,7 @@ SIZE = 48_213  # bytes of each object
 LIST_LIMIT, PAGE_BYTES = 1000, 1 << 20
 KEYS = {"ledger": ("pipeline", "key"), "jobs": ("job",), "tasks": ("job", "number"), "sweeps": ("pipeline", "name")}
 KEYS["pipelines"] = ("kind", "name")
-GRANT = Grant(CustomerConnection(name="acme", role_arn="arn:aws:iam::111122223333:role/bench"), "e" * 64, NOW)
+GRANT = Grant(AssumeRole(name="acme", role_arn="arn:aws:iam::111122223333:role/bench"), "e" * 64, NOW)
 SECRETS = "<AccessKeyId>K</AccessKeyId><SecretAccessKey>S</SecretAccessKey><SessionToken>T</SessionToken>"
 CREDENTIALS = (
     "<AssumeRoleResponse><AssumeRoleResult><Credentials>"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.config.connection import Connection
+from chalicelib.config.connection import parse_connection
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 
@@ -13,7 +13,7 @@ BUCKET = "acme-exports"
 
 def grant(external_id: str = "ab" * 32, **changes: Any) -> Grant:
     fields = {"name": "acme", "role_arn": "arn:aws:iam::222222222222:role/reader"} | changes
-    return Grant(Connection.model_validate(fields), external_id, START)
+    return Grant(parse_connection(fields, where="test"), external_id, START)
 
 
 def pipeline(name: str = "flights", **source: Any) -> Pipeline:

@@ -215,7 +215,8 @@ class Buckets:
         with self._told_from_gone(grant, ref, prefix):
             if not _ordinary(ref.key):
                 return _by_botocore(self.sessions.customer(grant, ref.bucket, prefix), ref, start, length)
-            credentials = self.sessions.assumed(grant, ref.bucket, prefix)
+            credentials = self.sessions.credentials(grant, ref.bucket, prefix)
+            assert credentials is not None
             credentials.get_frozen_credentials()  # renewed here if need be: obstore would swallow our errors
             return _by_obstore(self._store(grant, ref.bucket, prefix), ref, start, length)
 
@@ -231,7 +232,8 @@ class Buckets:
     def _store(self, grant: Grant, bucket: str, prefix: str) -> S3Store:
         key = (grant, bucket, prefix)
         if key not in self._stores:
-            credentials = self.sessions.assumed(grant, bucket, prefix)
+            credentials = self.sessions.credentials(grant, bucket, prefix)
+            assert credentials is not None
             self._stores.setdefault(key, _store(bucket, grant.connection.region, self.endpoint, credentials))
         return self._stores[key]
 

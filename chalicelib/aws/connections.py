@@ -44,6 +44,17 @@ class DynamoConnections:
         }
         return put(self.client, f"connection {name}", arguments)
 
+    def put(self, grant: Grant) -> bool:
+        """Store a connection that is there already; False if it is not."""
+        name = grant.connection.name
+        arguments: dict[str, Any] = {
+            "TableName": self.table,
+            "Item": _codec.item(grant, name=name),
+            "ConditionExpression": "attribute_exists(#name)",
+            "ExpressionAttributeNames": {"#name": "name"},
+        }
+        return put(self.client, f"connection {name}", arguments)
+
     def remove(self, name: str) -> bool:
         """Forget a connection, external id and all; False if there is none."""
         with translated(f"connection {name}"):

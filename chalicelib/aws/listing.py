@@ -101,8 +101,9 @@ class Listing:
     def _ask(self, grant: Grant, bucket: str, prefix: str, url: str) -> Element:
         where = _where(bucket, prefix)
         # Good for five minutes, which is longer than all tries take unless bytes trickle.
-        credentials = self._sessions.assumed(grant, bucket, prefix).get_frozen_credentials()
-        signer = S3SigV4Auth(credentials, "s3", grant.connection.region)
+        credentials = self._sessions.credentials(grant, bucket, prefix)
+        assert credentials is not None
+        signer = S3SigV4Auth(credentials.get_frozen_credentials(), "s3", grant.connection.region)
         for tried in range(TRIES - 1):
             try:
                 return self._try(signer, url, where)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 from botocore.session import Session
 
 from chalicelib.aws.errors import translated
+from chalicelib.aws.network import CONFIG, client_arguments
+from chalicelib.config.access.roles import AssumeRole
+from chalicelib.config.connection import Connection
 from chalicelib.core import policies
 from chalicelib.core.connections import Grant
 from chalicelib.errors import AccessDenied, RoleNotAssumable
@@ -27,14 +29,6 @@ if TYPE_CHECKING:
 
 Service = Literal["dynamodb", "glue", "iam", "s3", "secretsmanager", "sqs", "sts"]
 
-CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 6},  # beyond that the queue delivers again
-    connect_timeout=5,  # seconds
-    read_timeout=60,  # seconds; a long poll of SQS takes 20
-    tcp_keepalive=True,
-    max_pool_connections=16,
-    user_agent_extra="tidegate",
-)
 RENEW_IF_POSSIBLE = 600  # seconds before the end; the shortest session has 900 (F3)
 RENEW_OR_FAIL = 300  # seconds before the end; longer than any one request takes
 
@@ -83,10 +77,12 @@ class Sessions:
                 self._clients[service, region] = self.base.create_client(service, region_name=region, config=CONFIG)
             return self._clients[service, region]
 
-    def assumed(self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False) -> RefreshableCredentials:
+    def credentials(
+        self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False
+    ) -> RefreshableCredentials | None:
         """The customer's role, cut down to one bucket and prefix; the credentials renew themselves (E53, F10).
 
-        `tags`: objects' tags may be read too.
+        `tags`: objects' tags may be read too. None: the connection is anonymous.
 
         Raises RoleNotAssumable if STS refuses, now or when they are renewed.
         """
@@ -98,24 +94,27 @@ class Sessions:
     def customer(self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False) -> "S3Client":
         """S3 as the customer's role sees it, in the connection's region; for calls that are few."""
         key = (grant, bucket, prefix, tags)
-        credentials = self.assumed(grant, bucket, prefix, tags=tags)
+        credentials = self.credentials(grant, bucket, prefix, tags=tags)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._customer(grant.connection.region, credentials)
+                self._clients[key] = self._customer(grant.connection, credentials)
             return cast("S3Client", self._clients[key])
 
-    def _customer(self, region: str, credentials: RefreshableCredentials) -> Any:
+    def _customer(self, connection: Connection, credentials: RefreshableCredentials | None) -> Any:
         session = Session()
         session.register_component("data_loader", self.base.get_component("data_loader"))
-        session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
-        return session.create_client("s3", region_name=region, config=CONFIG)
+        if credentials is not None:
+            session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+        return session.create_client("s3", **client_arguments(connection))
 
     def _assume(self, grant: Grant, bucket: str, prefix: str, *, tags: bool) -> RefreshableCredentials:
-        partition = grant.connection.role.split(":")[1]
+        connection = grant.connection
+        assert isinstance(connection, AssumeRole)
+        partition = connection.partition
         policy = policies.compact(policies.session(bucket, prefix, tags=tags, partition=partition))
 
         def renew() -> dict[str, Any]:
-            return self._call_sts(grant, policy)
+            return self._call_sts(grant, connection, policy)
 
         return RefreshableCredentials.create_from_metadata(
             metadata=renew(),
@@ -125,8 +124,7 @@ class Sessions:
             mandatory_timeout=RENEW_OR_FAIL,
         )
 
-    def _call_sts(self, grant: Grant, policy: str) -> dict[str, Any]:
-        connection = grant.connection
+    def _call_sts(self, grant: Grant, connection: AssumeRole, policy: str) -> dict[str, Any]:
         where = f"connection {connection.name}, role {connection.role}"
         # Our own region's STS: its tokens hold in every region, while the customer's region may be off in our account.
         sts = self.client("sts", region=self.base.get_config_variable("region") or connection.region)

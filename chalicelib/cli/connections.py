@@ -1,6 +1,5 @@
-"""`connection …` and `policy`: ways into customers' accounts, and what their admins have to paste."""
+"""`connection …`: ways into customers' accounts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import click
 
 from chalicelib import wiring
 from chalicelib.cli.output import json_option, read_document, show_one, show_rows
-from chalicelib.config.connection import Connection
-from chalicelib.config.parsers.objects import Objects
-from chalicelib.core import policies
+from chalicelib.config.access.roles import AssumeRole
+from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 
 
@@ -36,7 +34,7 @@ def create(name: str, file: Path | None, as_json: bool, **options: Any) -> None:
     """Make a connection; its external id is made here, once."""
     document = read_document(file) if file else {}
     document |= {key: value for key, value in options.items() if value not in (None, ())}
-    spec = Connection.parse({**document, "name": name}, where=str(file or f"connection {name}"))
+    spec = parse_connection({**document, "name": name}, where=str(file or f"connection {name}"))
     grant = wiring.admin().connect(spec)
     show_one(_shown(grant), as_json=as_json)
     if not as_json:
@@ -48,7 +46,7 @@ def create(name: str, file: Path | None, as_json: bool, **options: Any) -> None:
 def list_(as_json: bool) -> None:
     """All connections."""
     rows = (
-        {"name": g.connection.name, "role": g.connection.role, "external id": g.external_id, "created": g.created_at}
+        {"name": g.connection.name, "method": g.connection.auth_method, "created": g.created_at}
         for g in wiring.connections().all()
     )
     show_rows(rows, as_json=as_json, empty="No connections yet: `tidegate connection create --help`.")
@@ -70,48 +68,14 @@ def delete(name: str) -> None:
     click.echo(f"Connection {name} is deleted.")
 
 
-@click.command()
-@click.argument("name")
-@click.argument("kind", type=click.Choice(["trust", "role", "all"]), default="all")
-@json_option
-def policy(name: str, kind: str, as_json: bool) -> None:
-    """Print the policies that let connection NAME in, and no further.
-
-    `trust` is who may assume the role, `role` is what the role may read.
-    """
-    grant = wiring.admin().connection(name)
-    printed = {"trust": _trust(grant), "role": _role(grant)}
-    if as_json or kind != "all":
-        click.echo(json.dumps(printed if kind == "all" else printed[kind], indent=None if as_json else 2))
-        return
-    click.echo(f"# Trust policy of {grant.connection.role}")
-    click.echo(json.dumps(printed["trust"], indent=2))
-    click.echo("\n# Permissions of that role")
-    click.echo(json.dumps(printed["role"], indent=2))
-
-
-def _trust(grant: Grant) -> policies.Policy:
-    partition = grant.connection.role.split(":")[1]
-    return policies.trust(f"arn:{partition}:iam::{wiring.account()}:root", grant.external_id)
-
-
-def _role(grant: Grant) -> policies.Policy:
-    connection = grant.connection
-    partition = connection.role.split(":")[1]
-    reads = [p.source for p in wiring.pipelines().all() if p.connection == connection.name]
-    buckets = connection.buckets or tuple(dict.fromkeys(source.bucket for source in reads))
-    prefixes = connection.prefixes or tuple(dict.fromkeys(source.path_prefix for source in reads))
-    tags = any(isinstance(source.parser, Objects) and source.parser.tags for source in reads)
-    return policies.role(buckets, [] if "" in prefixes else prefixes, tags=tags, partition=partition)
-
-
 def _shown(grant: Grant) -> dict[str, Any]:
+    role = {"role_arn": grant.connection.role} if isinstance(grant.connection, AssumeRole) else {}
     return {
         **grant.connection.model_dump(mode="json", exclude_none=True),
-        "role_arn": grant.connection.role,
+        **role,
         "external_id": grant.external_id,
         "created_at": grant.created_at,
     }
 
 
-COMMANDS = (connection, policy)
+COMMANDS = (connection,)

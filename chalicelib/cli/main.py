@@ -17,6 +17,7 @@ from chalicelib.cli import (
     local,
     maintain,
     pipelines,
+    policy,
     preview,
     rejects,
     replay,
@@ -46,6 +47,7 @@ def tidegate() -> None:
 
 for command in (
     *connections.COMMANDS,
+    *policy.COMMANDS,
     *pipelines.COMMANDS,
     *guess.COMMANDS,
     *preview.COMMANDS,

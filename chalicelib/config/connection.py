@@ -1,64 +1,59 @@
-"""How to get into a customer's account."""
+"""How to get into a customer's account: one of several methods, told apart by `auth_method` (F9)."""
 
-import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from chalicelib.config.pipeline import NAME
-from chalicelib.config.spec import Spec
+from chalicelib.config.access.keys import Anonymous, Basic, Session
+from chalicelib.config.access.own import Default, Env, Profile
+from chalicelib.config.access.roles import AssumeRole
+from chalicelib.errors import ConfigError
 
-ROLE = "[A-Za-z0-9_+=,.@/-]+"  # not \\w, which takes letters that AWS does not
-CHAINED_SECONDS = 3600  # STS caps a role that is assumed from role credentials at one hour (F3, E26)
+Connection = Annotated[
+    AssumeRole | Session | Basic | Anonymous | Default | Profile | Env, Field(discriminator="auth_method")
+]
+Method = type[AssumeRole | Session | Basic | Anonymous | Default | Profile | Env]
+METHODS: dict[str, Method] = {
+    "assume_role": AssumeRole,
+    "session": Session,
+    "basic": Basic,
+    "anonymous": Anonymous,
+    "default": Default,
+    "profile": Profile,
+    "env": Env,
+}
+USUAL = "assume_role"
+SECRET = ("access_key_id", "secret_access_key", "session_token", "aws_access_key_id", "aws_secret_access_key")
 
 
-class AssumeRole(Spec):
-    """A role that the customer made for us: assumed with an external id that Tidegate chose (F1, F2, F5)."""
+def parse_connection(document: Mapping[str, Any], *, where: str) -> Connection:
+    """The document as a connection; without `auth_method` it is assume_role.
 
-    name: str = Field(pattern=NAME, max_length=100)
-    auth_method: Literal["assume_role"] = "assume_role"
-    role_arn: str | None = Field(None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/{ROLE}$", max_length=2048)
-    account_id: str | None = Field(None, pattern=r"^[0-9]{12}$")
-    role_name: str | None = Field(None, pattern=rf"^{ROLE}$", description="With its path, if the role has one.")
-    arn_partition: str = Field("aws", pattern=r"^aws[a-z-]*$")
-    session_name: str = Field(
-        "tidegate", pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$", description="Shows in the customer's CloudTrail."
-    )
-    duration_in_seconds: int = Field(CHAINED_SECONDS, ge=900, le=CHAINED_SECONDS)
-    region: str = Field("us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
-    buckets: tuple[str, ...] = Field((), description="Buckets that pipelines may read; empty: any that the role opens.")
-    prefixes: tuple[str, ...] = Field((), description="Key prefixes that pipelines may read; empty: any (F17).")
+    Raises ConfigError that names every faulty key, and the method that a key of another one belongs to; it never
+    repeats a value.
+    """
+    name = document.get("auth_method", USUAL)
+    method = METHODS.get(name) if isinstance(name, str) else None
+    if method is None:
+        raise ConfigError(
+            f"auth_method is not one of {', '.join(METHODS)}", where=where, remedy="Choose one; nothing was changed"
+        )
+    problems = [problem for key in document if (problem := _stranger(key, method)) is not None]
+    if problems:
+        raise ConfigError("; ".join(problems), where=where, remedy="Take these keys out; nothing was changed")
+    return method.parse(document, where=where)
 
-    @model_validator(mode="after")
-    def _one_spelling(self) -> "AssumeRole":
-        parts = self.account_id is not None or self.role_name is not None
-        if self.role_arn is not None and parts:
-            raise ValueError("give role_arn, or account_id and role_name, not both")
-        if self.role_arn is None and (self.account_id is None or self.role_name is None):
-            raise ValueError("role_arn is required (or account_id and role_name)")
-        return self
 
-    @property
-    def role(self) -> str:
-        """The role's full ARN."""
-        if self.role_arn is not None:
-            return self.role_arn
-        return f"arn:{self.arn_partition}:iam::{self.account_id}:role/{(self.role_name or '').lstrip('/')}"
-
-    @property
-    def customer(self) -> str:
-        """The customer's twelve-digit account id."""
-        match = re.search(r":(\d{12}):", self.role)
-        assert match is not None, "both spellings were checked for an account id"
-        return match.group(1)
-
-    def refusal(self, bucket: str, prefix: str) -> str | None:
-        """Why a pipeline may not read `prefix` of `bucket` over this connection; None if it may (F17)."""
-        if self.buckets and bucket not in self.buckets:
-            return f"connection {self.name} is for {', '.join(self.buckets)}, not for {bucket}"
-        if self.prefixes and not prefix.startswith(self.prefixes):
-            return f"connection {self.name} is for keys under {', '.join(self.prefixes)}, not for {prefix!r}"
+def _stranger(key: str, method: Method) -> str | None:
+    """Why a key of another method does not belong here; None if it does, or belongs nowhere."""
+    if key in SECRET:
+        return f"{key} does not belong into a document: `tidegate connection create` and `edit` ask for it"
+    if key in method.model_fields:
         return None
+    owners = [name for name, other in METHODS.items() if key in other.model_fields]
+    return f"{key} is a key of {' and '.join(owners)}, not of {_name(method)}" if owners else None
 
 
-Connection = AssumeRole
+def _name(method: Method) -> str:
+    return next(name for name, other in METHODS.items() if other is method)

@@ -1,8 +1,9 @@
-"""Names of databases and tables: what Glue and Athena both take without quoting."""
+"""Names: of pipelines, connections and owners; and of databases and tables, as Glue and Athena both take them."""
 
 import re
 import unicodedata
 
+NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"  # of a pipeline, a connection, an owner
 LONGEST = 255  # characters; Glue takes no more
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _OTHER = re.compile(r"[^a-z0-9_]+")

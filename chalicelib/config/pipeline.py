@@ -6,11 +6,10 @@ from pydantic import Field, model_validator
 
 from chalicelib.config.destination import Destination
 from chalicelib.config.filters import Filter
+from chalicelib.config.names import NAME
 from chalicelib.config.schedule import Schedule
 from chalicelib.config.source import Source
 from chalicelib.config.spec import Spec
-
-NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
 
 class Pipeline(Spec):
@@ -26,6 +25,12 @@ class Pipeline(Spec):
         pattern=NAME,
         max_length=100,
         description="The connection to read over, made by `tidegate connection create` (F14).",
+    )
+    owner: str | None = Field(
+        None,
+        pattern=NAME,
+        max_length=100,
+        description="Whose pipeline it is. A connection that has an owner takes this owner's pipelines only.",
     )
     source: Source = Field(alias="in", description="What to read.")
     filters: tuple[Filter, ...] = Field((), description="What happens to the rows on their way, in order (F78).")

@@ -18,6 +18,9 @@ class Grant:
     external_id: str
     created_at: datetime
 
+    def __hash__(self) -> int:
+        return hash((self.connection.name, self.external_id))  # session tags are a mapping, which has no hash
+
 
 def new_external_id(random: Callable[[int], bytes] = os.urandom) -> str:
     """64 hexadecimal characters that nobody can guess; one for each connection (F5)."""

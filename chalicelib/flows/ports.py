@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.config.columns import Column
+from chalicelib.config.connection import Connection
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
@@ -12,6 +13,7 @@ from chalicelib.core.cursors import Cursor
 from chalicelib.core.descriptions import Description
 from chalicelib.core.health import Health
 from chalicelib.core.jobs import Job, JobChange
+from chalicelib.core.keys import Keys
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef
@@ -32,7 +34,22 @@ class Connections(Protocol):
         """False if the name is taken."""
         ...
 
+    def put(self, grant: Grant) -> bool:
+        """Store a connection that is there already; False if it is not."""
+        ...
+
     def remove(self, name: str) -> bool: ...
+
+
+class Vault(Protocol):
+    """The secret part of connections; nothing here appears in a log, an error or a document (P9)."""
+
+    def get(self, connection: Connection) -> Keys | None:
+        """What was kept for this connection, as it is now; None if nothing was."""
+        ...
+
+    def put(self, connection: Connection, keys: Keys) -> None: ...
+    def forget(self, connection: Connection) -> None: ...
 
 
 class Columns(Protocol):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from chalicelib import wiring
-from chalicelib.config.connection import Connection
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import policies
 from chalicelib.core.ledger import Entry, State
@@ -87,7 +87,7 @@ def _walk(local: Local, say: Say) -> None:
 
 
 def _customer(local: Local, say: Say) -> Customer:
-    connection = Connection(name="acme", role_arn=f"arn:aws:iam::{CUSTOMERS}:role/{ROLE}", buckets=(BUCKET,))
+    connection = AssumeRole(name="acme", role_arn=f"arn:aws:iam::{CUSTOMERS}:role/{ROLE}", buckets=(BUCKET,))
     admin = wiring.admin()
     known = wiring.connections().get("acme")
     grant = known or admin.connect(connection)

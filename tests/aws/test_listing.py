@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from chalicelib.aws.listing import PAUSE, TRIES, Listing
 from chalicelib.aws.sessions import Sessions
-from chalicelib.config.connection import AssumeRole
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Page
 from chalicelib.core.objects import ObjectRef

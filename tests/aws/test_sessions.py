@@ -12,7 +12,7 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from chalicelib.aws.sessions import Sessions
-from chalicelib.config.connection import AssumeRole
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.errors import ConfigError, RoleNotAssumable, Throttled
 
@@ -69,8 +69,8 @@ def sessions(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Sessions:
 
 
 def test_tags_may_be_read_in_a_session_of_their_own(sessions: Sessions, sts: Sts) -> None:
-    plain = sessions.assumed(GRANT, "acme-exports", "in/")
-    assert sessions.assumed(GRANT, "acme-exports", "in/", tags=True) is not plain
+    plain = sessions.credentials(GRANT, "acme-exports", "in/")
+    assert sessions.credentials(GRANT, "acme-exports", "in/", tags=True) is not plain
     assert sessions.customer(GRANT, "acme-exports", "in/", tags=True) is not sessions.customer(
         GRANT, "acme-exports", "in/"
     )
@@ -79,7 +79,7 @@ def test_tags_may_be_read_in_a_session_of_their_own(sessions: Sessions, sts: Sts
 
 
 def test_a_role_is_assumed_with_everything_the_connection_says(sessions: Sessions, sts: Sts) -> None:
-    sessions.assumed(GRANT, "acme-exports", "in/")
+    sessions.credentials(GRANT, "acme-exports", "in/")
     [(host, asked)] = sts.requests
     assert host == "sts.eu-central-1.amazonaws.com"
     assert asked["RoleArn"] == CONNECTION.role
@@ -92,15 +92,15 @@ def test_a_role_is_assumed_with_everything_the_connection_says(sessions: Session
 
 def test_another_partition_is_kept_in_the_session_policy(sessions: Sessions, sts: Sts) -> None:
     china = AssumeRole(name="acme", role_arn="arn:aws-cn:iam::111122223333:role/tidegate")
-    sessions.assumed(Grant(china, "e" * 64, GRANT.created_at), "acme-exports", "")
+    sessions.credentials(Grant(china, "e" * 64, GRANT.created_at), "acme-exports", "")
     assert "arn:aws-cn:s3:::acme-exports/*" in sts.requests[0][1]["Policy"]
 
 
 def test_credentials_are_shared_by_connection_bucket_and_prefix(sessions: Sessions, sts: Sts) -> None:
-    first = sessions.assumed(GRANT, "acme-exports", "in/")
-    assert sessions.assumed(GRANT, "acme-exports", "in/") is first
-    assert sessions.assumed(GRANT, "acme-exports", "out/") is not first
-    assert sessions.assumed(GRANT, "acme-logs", "in/") is not first
+    first = sessions.credentials(GRANT, "acme-exports", "in/")
+    assert sessions.credentials(GRANT, "acme-exports", "in/") is first
+    assert sessions.credentials(GRANT, "acme-exports", "out/") is not first
+    assert sessions.credentials(GRANT, "acme-logs", "in/") is not first
     assert len(sts.requests) == 3
 
 
@@ -109,7 +109,7 @@ def test_credentials_renew_themselves_before_they_end(
     sessions: Sessions, sts: Sts, left: timedelta, calls: int
 ) -> None:
     sts.lifetime = left
-    credentials = sessions.assumed(GRANT, "acme-exports", "")
+    credentials = sessions.credentials(GRANT, "acme-exports", "")
     sts.lifetime = timedelta(hours=1)
     for _ in range(3):
         credentials.get_frozen_credentials()
@@ -119,7 +119,7 @@ def test_credentials_renew_themselves_before_they_end(
 
 def test_a_refusal_to_renew_is_ours_too(sessions: Sessions, sts: Sts) -> None:
     sts.lifetime = timedelta(minutes=4)
-    credentials = sessions.assumed(GRANT, "acme-exports", "")
+    credentials = sessions.credentials(GRANT, "acme-exports", "")
     sts.refusal = (403, "AccessDenied", "not authorized to perform: sts:AssumeRole")
     with pytest.raises(RoleNotAssumable):
         credentials.get_frozen_credentials()
@@ -128,7 +128,7 @@ def test_a_refusal_to_renew_is_ours_too(sessions: Sessions, sts: Sts) -> None:
 def test_a_refused_role_says_everything_that_may_be_wrong(sessions: Sessions, sts: Sts) -> None:
     sts.refusal = (403, "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole")
     with pytest.raises(RoleNotAssumable) as caught:
-        sessions.assumed(GRANT, "acme-exports", "")
+        sessions.credentials(GRANT, "acme-exports", "")
     for word in ("trust policy", "external id", "session name", "sts:AssumeRole", "tidegate policy acme"):
         assert word in caught.value.remedy
     assert CONNECTION.role in caught.value.where
@@ -138,9 +138,9 @@ def test_a_refused_role_says_everything_that_may_be_wrong(sessions: Sessions, st
 def test_a_refused_role_is_asked_for_again_the_next_time(sessions: Sessions, sts: Sts) -> None:
     sts.refusal = (403, "AccessDenied", "no")
     with pytest.raises(RoleNotAssumable):
-        sessions.assumed(GRANT, "acme-exports", "")
+        sessions.credentials(GRANT, "acme-exports", "")
     sts.refusal = None
-    assert sessions.assumed(GRANT, "acme-exports", "").get_frozen_credentials().access_key == "KEY2"
+    assert sessions.credentials(GRANT, "acme-exports", "").get_frozen_credentials().access_key == "KEY2"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_other_failures_are_not_blamed_on_the_role(
 ) -> None:
     sts.refusal = refusal
     with pytest.raises(expected) as caught:
-        sessions.assumed(GRANT, "acme-exports", "")
+        sessions.credentials(GRANT, "acme-exports", "")
     assert not isinstance(caught.value, RoleNotAssumable | Throttled)
 
 

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from chalicelib.aws.listing import Listing
 from chalicelib.aws.sessions import Sessions
-from chalicelib.config.connection import AssumeRole
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core import policies
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Listed, Page

@@ -176,5 +176,11 @@ class FakeConnections:
     def add(self, grant: Grant) -> bool:
         return self.stored.setdefault(grant.connection.name, grant) is grant
 
+    def put(self, grant: Grant) -> bool:
+        if grant.connection.name not in self.stored:
+            return False
+        self.stored[grant.connection.name] = grant
+        return True
+
     def remove(self, name: str) -> bool:
         return self.stored.pop(name, None) is not None

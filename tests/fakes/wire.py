@@ -11,7 +11,7 @@ from botocore.session import Session
 
 from chalicelib.aws.buckets import Buckets
 from chalicelib.aws.sessions import Sessions
-from chalicelib.config.connection import AssumeRole
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 
 LOADER = create_loader()  # reading AWS's models takes long

@@ -25,7 +25,7 @@ from chalicelib.aws.cursors import DynamoCursors
 from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
 from chalicelib.aws.pipelines import DynamoPipelines
-from chalicelib.config.connection import Connection
+from chalicelib.config.access.roles import AssumeRole
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.jobs import JobState
@@ -65,7 +65,7 @@ class Deployment:
         self.connect("acme", customer.bucket)
 
     def connect(self, name: str, bucket: str) -> None:
-        connection = Connection(name=name, role_arn=self.customer.role_arn, buckets=(bucket,))
+        connection = AssumeRole(name=name, role_arn=self.customer.role_arn, buckets=(bucket,))
         self.connections.add(Grant(connection, EXTERNAL_ID, datetime.now(UTC)))  # noqa: TID251
 
     def pipeline(

@@ -1,0 +1,1 @@
+"""Ways into customers' accounts, as documents."""
