@@ -11,7 +11,7 @@ READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package bench tables readback fuzz format lock clean
+.PHONY: help setup demo test check audit package bench tables readback fuzz format lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,16 @@ test: setup ## all tests; ARGS="-k claim" chooses some
 check: setup ## what CI runs: format, lint, types, layers, tests, package
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive chalicelib app.py scripts
 	$(BIN)/mypy
 	$(BIN)/mypy scripts
 	$(BIN)/lint-imports
+	$(MAKE) audit
 	$(MAKE) test
 	$(MAKE) package
+
+audit: $(READY) ## look for known vulnerabilities in what is pinned; says so where nobody can be asked
+	$(BIN)/python -m scripts.audit
 
 package: $(READY) ## build and judge build/STAGE/{deployment.zip,sam.json} for Lambda; STAGE=prod for the other
 	$(BIN)/python -m scripts.package --stage $(STAGE)

@@ -7,6 +7,7 @@ module that a handler is defined in, and a handler defined elsewhere would never
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -19,10 +20,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
 
 from chalicelib import wiring
+from chalicelib.core.visible import json_line
 from chalicelib.errors import TidegateError
 
 app = Chalice(app_name="tidegate")
-log = Logger(service="tidegate")
+log = Logger(service="tidegate", json_serializer=partial(json_line, compact=True))
 app.register_middleware(ConvertToMiddleware(log.inject_lambda_context(clear_state=True)))
 
 

@@ -3,6 +3,8 @@
     TidegateError
     ├─ ConfigError       change something: the job fails now and is not retried
     │  ├─ RoleNotAssumable    the customer's role refuses us
+    │  ├─ CredentialsRefused  keys are missing, or AWS does not take them
+    │  │  └─ CredentialsExpired   … because they have ended
     │  ├─ AccessDenied        a call was refused (S3, KMS, a queue, a table)
     │  ├─ BucketNotFound      the bucket does not exist, or lies elsewhere
     │  ├─ PipelineMismatch    parser or filters do not fit an object's columns
@@ -45,7 +47,15 @@ class ConfigError(TidegateError):
 
 
 class RoleNotAssumable(ConfigError):
-    """STS refused AssumeRole: trust policy, external id, or our own policy (E27)."""
+    """STS refused AssumeRole: trust policy, external id, our own policy, session length, region (E27, E30)."""
+
+
+class CredentialsRefused(ConfigError):
+    """Keys are missing, or AWS does not take them: a connection's own, or ours (F11)."""
+
+
+class CredentialsExpired(CredentialsRefused):
+    """Credentials have ended, and cannot be renewed by us (F11)."""
 
 
 class AccessDenied(ConfigError):

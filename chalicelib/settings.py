@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, Json, field_validator
 
 from chalicelib.config.spec import Spec
+from chalicelib.core.endpoints import Host
 
 PREFIX = "TIDEGATE_"
 _SECRET = ("secret", "credential", "token", "password", "access-key")  # in names of a catalogue's properties
@@ -29,6 +30,11 @@ class Settings(Spec):
     )
     catalog_places_tables: bool = Field(
         False, description="The catalogue says where a new table's metadata lies, as that of S3 Tables does."
+    )
+    endpoint_hosts: str | None = Field(
+        None,
+        description="Hosts beside AWS's S3 that connections may name as endpoint or proxy, with commas: name, "
+        "name:port, *.domain, address; http:// in front where it may go without TLS.",
     )
     claim_lease: int = Field(120, gt=0, description="Seconds a claim holds before its task must be stored.")
     task_lease: int = Field(120, gt=0, description="Seconds a loading task holds; renewed while it moves.")
@@ -63,7 +69,23 @@ class Settings(Spec):
                 raise ValueError(f"{name} is a secret: put it into the secret that {PREFIX}CATALOG_SECRET names")
         return value
 
+    @field_validator("endpoint_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        _hosts(value)
+        return value
+
+    @property
+    def allowed_hosts(self) -> tuple[Host, ...]:
+        """`endpoint_hosts`, understood."""
+        return _hosts(self.endpoint_hosts)
+
     @property
     def warehouse(self) -> str:
         """Where new tables put their files: an S3 URI without a trailing slash."""
         return f"s3://{self.bucket}/warehouse"
+
+
+def _hosts(text: str | None) -> tuple[Host, ...]:
+    """Raises ValueError."""
+    return tuple(Host.parse(entry.strip()) for entry in (text or "").split(",") if entry.strip())

@@ -16,7 +16,11 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from chalicelib.config.access.own import Profile
+from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
+from chalicelib.config.access.way import HttpProxy, Way
 from chalicelib.config.columns import Column
+from chalicelib.config.connection import METHODS
 from chalicelib.config.decoders import Decoder
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.filters import Filter
@@ -38,6 +42,7 @@ WORDS: dict[Any, str] = {
     date: "date",
     NoneType: "null",
 }
+CHOICES = ("type", "rule", "auth_method")  # keys that tell the members of a union apart
 NUMBERS = re.compile(r" ?\(((?:[EFW]\d+(?:, )?)+)(?:; ([^)]+))?\)")
 
 Models = tuple[type[BaseModel], ...]
@@ -49,8 +54,8 @@ def members(union: Any) -> Models:
 
 
 def tag(model: type[BaseModel]) -> str:
-    """What a model is called in a document: its `type` or `rule`, or its own name."""
-    for name in ("type", "rule"):
+    """What a model is called in a document: its `type`, `rule` or `auth_method`, or its own name."""
+    for name in CHOICES:
         choices = get_args(model.model_fields[name].annotation) if name in model.model_fields else ()
         if len(choices) == 1:
             return str(choices[0])
@@ -86,7 +91,14 @@ def sections() -> dict[str, Models]:
             title = f"{tag(kind)}: {tag(inner)}"
             if not any(inner in known for known in found.values()):
                 found[title] = (inner,)
-    return found | {"out": (Iceberg, Parquet), "maintenance": (Maintenance,), "schedule": (Schedule,)}
+    found |= {"out": (Iceberg, Parquet), "maintenance": (Maintenance,), "schedule": (Schedule,)}
+    found |= {"connection": tuple(METHODS.values()), "connection assume_role": (AssumeRole,)}
+    return found | {
+        "connection profile": (Profile,),
+        "through user": (ThroughUser,),
+        "through role": (ThroughRole,),
+        "http_proxy": (HttpProxy,),
+    }
 
 
 SECTIONS = sections()
@@ -96,19 +108,31 @@ def table(title: str) -> str:
     """The table of this title, as Markdown."""
     own = SECTIONS[title]
     fields: dict[str, list[FieldInfo]] = {}
-    inherited = set(Column.model_fields) if title == "columns of fixed_width" else set()
     for model in own:
         for name, info in model.model_fields.items():
-            if name not in inherited:
+            if not told_elsewhere(name, title):
                 fields.setdefault(info.alias or name, []).append(info)
     return "\n".join((*HEAD, *(row(name, infos, own) for name, infos in fields.items())))
 
 
+def told_elsewhere(name: str, title: str) -> bool:
+    """Whether another table has this key already."""
+    shared = name in Way.model_fields or name == "auth_method"
+    match title:
+        case "columns of fixed_width":
+            return name in Column.model_fields
+        case "connection":
+            return not shared
+        case "connection assume_role" | "connection profile":
+            return shared
+    return False
+
+
 def row(name: str, infos: list[FieldInfo], own: Models) -> str:
     """One key's line."""
-    told = infos[0].description or " ".join(_first_sentence(model) for model in own if name in ("type", "rule"))
+    told = infos[0].description or " ".join(_first_sentence(model) for model in own if name in CHOICES)
     assert told, f"{own[0].__name__}.{name} has no description"
-    numbers = ", ".join(found[1] for found in NUMBERS.finditer(told)) or "—"
+    numbers = ", ".join(dict.fromkeys(each for found in NUMBERS.finditer(told) for each in found[1].split(", "))) or "—"
     meaning = NUMBERS.sub(lambda found: f" ({found[2]})" if found[2] else "", told)
     kinds = " or ".join(dict.fromkeys(kind for info in infos for kind in words(info.annotation)))
     cells = (f"`{name}`", kinds, _default(infos[0]), meaning, numbers)
@@ -121,6 +145,8 @@ def words(annotation: Any) -> Iterator[str]:
         yield from (f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in get_args(annotation))
     elif get_origin(annotation) is tuple:
         yield f"list of {' or '.join(words(get_args(annotation)[0]))}"
+    elif get_origin(annotation) is dict:
+        yield f"mapping of {' to '.join(word for each in get_args(annotation) for word in words(each))}"
     elif isinstance(annotation, EnumType):
         choices: list[str] = list(annotation)
         yield from (f"`{choice}`" for choice in choices)
@@ -152,7 +178,7 @@ def _default(info: FieldInfo) -> str:
         return "required"
     if info.default is None:
         return "null"
-    if info.default in ((), ""):
+    if info.default in ((), "", {}):
         return "empty"
     value = str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
     return f"`{value}`" if value.strip() else f"`{value!r}`".replace("'", '"')

@@ -11,6 +11,10 @@ import pytest
 from hypothesis import settings
 from moto import mock_aws
 
+from tests import planted
+
+pytest_plugins = ["tests.leaks"]
+
 ROOT = Path(__file__).parents[1]
 
 # The suite tries the same examples every time, so that red means that the change is wrong.
@@ -29,7 +33,7 @@ def _no_real_aws() -> Iterator[None]:
         del os.environ[name]
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SECRET_ACCESS_KEY": planted.SECRET_ACCESS_KEY,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
@@ -43,7 +47,7 @@ def _no_real_aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def boto(_no_real_aws: None) -> boto3.Session:
     """A session for clients of tests' own; it reads the description of a service once, which takes 0.1 s."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
+    return boto3.Session("testing", planted.SECRET_ACCESS_KEY, region_name="us-east-1")
 
 
 @pytest.fixture

@@ -45,13 +45,13 @@ class DynamoConnections:
         return put(self.client, f"connection {name}", arguments)
 
     def put(self, grant: Grant) -> bool:
-        """Store a connection that is there already; False if it is not."""
+        """Store a connection that is there already; False if it is not, or is another one of this name (F5)."""
         name = grant.connection.name
         arguments: dict[str, Any] = {
             "TableName": self.table,
             "Item": _codec.item(grant, name=name),
-            "ConditionExpression": "attribute_exists(#name)",
-            "ExpressionAttributeNames": {"#name": "name"},
+            "ConditionExpression": "external_id = :id",
+            "ExpressionAttributeValues": wire({":id": grant.external_id}),
         }
         return put(self.client, f"connection {name}", arguments)
 

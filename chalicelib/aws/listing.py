@@ -7,47 +7,45 @@ What is not a complete, ordered list of keys is an error, never a short or empty
 """
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
-from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 
 from chalicelib.aws.errors import error_for, from_client_error, translated
 from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.wires import Http
+from chalicelib.core.addresses import address
 from chalicelib.core.connections import Grant
-from chalicelib.core.listing import Listed, Page
+from chalicelib.core.listing import Listed, Page, unlisted
 from chalicelib.core.objects import ObjectRef
-from chalicelib.errors import ConfigError, TransientError
+from chalicelib.errors import ConfigError, ObjectMissing, TransientError
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 LIMIT = 1000  # keys of a page, more than S3 ever gives
 TRIES = 4  # of a page; what fails then is left to the queue
 PAUSE = 1.0  # seconds at most before the second try, doubled for each one after it
-TIMEOUT: Any = (5, 60)  # seconds to connect, and without a byte; botocore's stubs know one number only
-CONNECTIONS = 16  # that are kept for one host
-AWS = "https://s3.amazonaws.com"  # stands for all of its hosts where a proxy is chosen
 HEADERS = {"User-Agent": "tidegate", "x-amz-optional-object-attributes": "RestoreStatus"}
-HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")  # a dot fails AWS's certificate, a capital is lost
 
 
-class Http(Protocol):
-    """What sends a request: botocore's URLLib3Session, which keeps connections and shares them among threads."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that may be tried again: each time with a signature of its own, unless the connection is anonymous."""
 
-    def send(self, request: "AWSPreparedRequest") -> "AWSResponse":
-        """Raises BotoCoreError if there is no answer."""
-        ...
+    http: Http
+    url: str
+    headers: Mapping[str, str]
+    signer: S3SigV4Auth | None
 
 
 class Listing:
@@ -64,8 +62,7 @@ class Listing:
         http: Http | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._sessions, self._endpoint, self._sleep = sessions, endpoint, sleep
-        self._http = http or _connections(endpoint or AWS)
+        self._sessions, self._endpoint, self._sleep, self._http = sessions, endpoint, sleep, http
 
     def page(
         self,
@@ -76,63 +73,92 @@ class Listing:
         start_after: str = "",
         until: str | None = None,
         limit: int = LIMIT,
+        exact: bool = False,
     ) -> Page:
         """Up to `limit` objects whose keys start with `prefix`, lie after `start_after` and before `until`.
 
         One call to S3, more only if it fails for the moment. `start_after` need not be a key; nor need `until`.
+        `exact`: only the key `prefix` itself matters, so that this works without s3:ListBucket too (F7).
 
         Raises RoleNotAssumable, AccessDenied, BucketNotFound, Throttled, SourceUnavailable; ConfigError for a bucket
-        that is not listed in key order, as S3's directory buckets are.
+        that is not listed in key order, as S3's directory buckets are, and for a connection that may not list.
         """
+        if not grant.connection.can_list:
+            return self._single(grant, bucket, prefix, start_after, until, exact=exact)
         query = {"encoding-type": "url", "list-type": "2", "max-keys": str(limit), "prefix": prefix}
         if start_after:
             query["start-after"] = start_after
-        url = _url(self._endpoint, grant.connection.region, bucket)
-        root = self._ask(grant, bucket, prefix, f"{url}?{_encoded(query)}")
+        root = self._sessions.attempt(grant, bucket, prefix, lambda: self._ask(grant, bucket, prefix, query))
         page = _page(root, bucket, start_after, _where(bucket, prefix))
         if until is None or not page.objects or page.objects[-1].ref.key < until:
             return page
         return Page(tuple(each for each in page.objects if each.ref.key < until), None)
 
     def probe(self, grant: Grant, bucket: str, prefix: str) -> None:
-        """One page of one key, to see whether access works; raises what `page` raises."""
-        self.page(grant, bucket, prefix, limit=1)
+        """One page of one key, to see whether access works; raises what `page` raises.
 
-    def _ask(self, grant: Grant, bucket: str, prefix: str, url: str) -> Element:
-        where = _where(bucket, prefix)
+        Over a connection that may not list nothing can be asked without a key: then only credentials are got.
+        """
+        if grant.connection.can_list:
+            self.page(grant, bucket, prefix, limit=1)
+        elif (credentials := self._sessions.credentials(grant, bucket, prefix)) is not None:
+            credentials.get_frozen_credentials()
+
+    def _single(self, grant: Grant, bucket: str, key: str, start_after: str, until: str | None, *, exact: bool) -> Page:
+        """The page of one key, by a HEAD."""
+        if not exact:
+            raise unlisted(grant.connection.name, _where(bucket, key))
+        if key <= start_after or (until is not None and key >= until):
+            return Page((), None)
+        where = _where(bucket, key)
+        try:
+            with self._sessions.network.owned(grant.connection), translated(where):
+                answer = self._sessions.customer(grant, bucket, key).head_object(Bucket=bucket, Key=key)
+        except ObjectMissing:
+            return Page((), None)
+        return Page((_headed(bucket, key, answer),), None)
+
+    def _ask(self, grant: Grant, bucket: str, prefix: str, query: Mapping[str, str]) -> Element:
+        network, where = self._sessions.network, _where(bucket, prefix)
+        at = address(grant.connection, bucket, self._endpoint)
         # Good for five minutes, which is longer than all tries take unless bytes trickle.
         credentials = self._sessions.credentials(grant, bucket, prefix)
-        assert credentials is not None
-        signer = S3SigV4Auth(credentials.get_frozen_credentials(), "s3", grant.connection.region)
-        for tried in range(TRIES - 1):
-            try:
-                return self._try(signer, url, where)
-            except TransientError:
-                self._sleep(random.uniform(0, PAUSE * 2**tried))  # noqa: S311 - so that many do not come back at once
-        return self._try(signer, url, where)
-
-    def _try(self, signer: S3SigV4Auth, url: str, where: str) -> Element:
-        request = AWSRequest(method="GET", url=url, headers=HEADERS)
-        signer.add_auth(request)
-        with translated(where):
-            answer = self._http.send(request.prepare())
-        root = _parsed(answer.content)
-        if answer.status_code == 200 and root is not None and _name(root) == "ListBucketResult":
-            return root
-        if answer.status_code == 200 and (root is None or _name(root) != "Error"):
-            raise error_for("IncompleteBody", where, "the answer is no listing, or only a part of one")
-        raise from_client_error(_refusal(answer.status_code, answer.headers, root), where)
+        call = _Call(
+            self._http or network.wire(grant.connection, at.url),
+            f"{at.url}{'/' if at.virtual else ''}?{_encoded(query)}",
+            HEADERS | network.headers(grant.connection),
+            S3SigV4Auth(credentials.get_frozen_credentials(), "s3", at.region) if credentials is not None else None,
+        )
+        with network.owned(grant.connection):
+            for tried in range(TRIES - 1):
+                try:
+                    return _tried(call, where)
+                except TransientError:
+                    # Not all at once, so that many do not come back together.
+                    self._sleep(random.uniform(0, PAUSE * 2**tried))  # noqa: S311
+            return _tried(call, where)
 
 
-def _connections(url: str) -> URLLib3Session:
-    return URLLib3Session(proxies=get_environ_proxies(url), timeout=TIMEOUT, max_pool_connections=CONNECTIONS)
+def _tried(call: _Call, where: str) -> Element:
+    request = AWSRequest(method="GET", url=call.url, headers=call.headers)
+    if call.signer is not None:
+        call.signer.add_auth(request)
+    with translated(where):
+        answer = call.http.send(request.prepare())
+    root = _parsed(answer.content)
+    if answer.status_code == 200 and root is not None and _name(root) == "ListBucketResult":
+        return root
+    if answer.status_code == 200 and (root is None or _name(root) != "Error"):
+        raise error_for("IncompleteBody", where, "the answer is no listing, or only a part of one")
+    raise from_client_error(_refusal(answer.status_code, answer.headers, root), where)
 
 
-def _url(endpoint: str | None, region: str, bucket: str) -> str:
-    if endpoint is not None:
-        return f"{endpoint.rstrip('/')}/{quote(bucket)}"
-    host = f"s3.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
-    return f"https://{bucket}.{host}/" if HOST_LABEL.fullmatch(bucket) else f"https://{host}/{quote(bucket)}"
+def _headed(bucket: str, key: str, answer: "HeadObjectOutputTypeDef") -> Listed:
+    """What a listing would show of it."""
+    written = answer["LastModified"].astimezone(UTC)
+    ref = ObjectRef(bucket, key, answer["ETag"].strip('"'), answer["ContentLength"], written)
+    restored = 'ongoing-request="false"' in answer.get("Restore", "")
+    return Listed(ref, answer.get("StorageClass", "STANDARD"), restored)  # S3 does not say it of the usual one
 
 
 def _encoded(query: Mapping[str, str]) -> str:
@@ -145,7 +171,7 @@ def _where(bucket: str, prefix: str) -> str:
 
 def _parsed(body: bytes) -> Element | None:
     try:
-        return fromstring(body)  # noqa: S314 - expat bounds what entities may grow to
+        return fromstring(body)  # noqa: S314 - expat bounds what entities grow to  # nosec B314
     except ParseError:
         return None
 

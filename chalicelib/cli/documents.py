@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
+from chalicelib.cli.output import say
 from chalicelib.config import names
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.errors import ConfigError
@@ -50,7 +49,7 @@ def _plain(key: str, text: str) -> str:
     name = names.plain(text)
     if not name or name == text:
         return text
-    click.echo(f"Note: {key} {text!r} is {name} here: lower case, and other characters become _.", err=True)
+    say(f"Note: {key} {text!r} is {name} here: lower case, and other characters become _.", err=True)
     return name
 
 
@@ -61,11 +60,11 @@ def store(admin: Admin, pipeline: Pipeline) -> str:
     """
     known = admin.pipelines.get(pipeline.name)
     for warning in admin.apply(pipeline):
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
     others = [
         p.name for p in admin.pipelines.all() if p.out.address == pipeline.out.address and p.name != pipeline.name
     ]
     if others and known is None:
-        click.echo(f"Note: {', '.join(others)} writes to this table as well.", err=True)
+        say(f"Note: {', '.join(others)} writes to this table as well.", err=True)
     done = "made" if known is None else "as it was" if known == pipeline else "changed"
     return f"Pipeline {pipeline.name} is {done}: {pipeline.out.address}"

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.cli.output import Dumper, dumped, json_option, read_document, say, show_one, show_rows
 from chalicelib.cli.samples import opened
 from chalicelib.errors import ConfigError
 from chalicelib.flows.guess import OBJECTS, Guessed, guess_from
@@ -51,27 +50,27 @@ def guess(
         show_one(_plain(guessed), as_json=True)
     elif output is None:
         _explain(guessed, err=True)
-        click.echo(dumped(guessed.document), nl=False)
+        click.echo(written(guessed.document), nl=False)
     else:
         _explain(guessed, err=False)
-        click.echo(f"{output} is written. Next: `tidegate preview {output}`.")
+        say(f"{output} is written. Next: `tidegate preview {output}`.")
 
 
-def dumped(document: Mapping[str, Any]) -> str:
+def written(document: Mapping[str, Any]) -> str:
     """The document as YAML in its own order; each column on a line of its own."""
     inside = document["in"]
     parser = inside["parser"]
     if "columns" in parser:
         parser = {**parser, "columns": [_Line(column) for column in parser["columns"]]}
     laid = {**document, "in": {**inside, "parser": parser}}
-    return yaml.dump(laid, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return dumped(laid, dumper=_Dumper)
 
 
 class _Line(dict[str, Any]):
     """A mapping on one line."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(Dumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
@@ -87,7 +86,7 @@ def _write(output: Path, document: Mapping[str, Any]) -> None:
         if output.exists():
             names = [output.with_name(f"{output.name}.bak{number or ''}") for number in range(1000)]
             output.rename(next(name for name in names if not name.exists()))
-        output.write_text(dumped(document), encoding="utf-8")
+        output.write_text(written(document), encoding="utf-8")
     except OSError as error:
         remedy = "Give -o a file that can be written"
         raise ConfigError(f"it cannot be written ({error.strerror})", where=str(output), remedy=remedy) from None
@@ -96,7 +95,7 @@ def _write(output: Path, document: Mapping[str, Any]) -> None:
 def _explain(guessed: Guessed, *, err: bool) -> None:
     if err:  # beside a document that goes on through a pipe
         for each in guessed.evidence:
-            click.echo(f"# {each.what}: {each.value} ({each.sure}: {each.why})", err=True)
+            say(f"# {each.what}: {each.value} ({each.sure}: {each.why})", err=True)
         return
     taken = [{"sampled": t.name, "size": t.size, "from start": t.start, "middle": t.middle} for t in guessed.taken]
     show_rows(taken, as_json=False)

@@ -9,7 +9,7 @@ import click
 from chalicelib import wiring
 from chalicelib.cli.documents import Aim, aimed, store
 from chalicelib.cli.history import summary
-from chalicelib.cli.output import json_option, read_document, show_one
+from chalicelib.cli.output import json_option, read_document, say, show_one
 from chalicelib.cli.schedules import until_over
 from chalicelib.config.destination import Iceberg, Mode
 from chalicelib.config.pipeline import Pipeline
@@ -57,7 +57,8 @@ def issue(file: Path, connection: str | None, name: str | None, wait: bool, as_j
     sweep = schedules.sweep(pipeline.name)
     assert sweep is not None, "it has just been started"
     if not as_json:
-        click.echo(f"{stored}\nIt loads: job {sweep.job}.")
+        say(stored)
+        say(f"It loads: job {sweep.job}.")
     trouble = _trouble(pipeline.name, schedules) if wait else None
     told = {"pipeline": pipeline.name, "table": pipeline.out.address, "job": sweep.job}
     _report(parts.jobs().job(sweep.job), told, trouble, wait=wait, as_json=as_json)
@@ -109,9 +110,9 @@ def _report(job: Job | None, told: dict[str, Any], trouble: TidegateError | None
     if as_json:
         show_one({**told, **found}, as_json=True)
     elif found:
-        click.echo(f"It is over. Objects: {found['loaded']}, rows: {found['rows']}, bad rows: {found['rejects']}.")
+        say(f"It is over. Objects: {found['loaded']}, rows: {found['rows']}, bad rows: {found['rejects']}.")
     else:
-        click.echo(f"`tidegate job {told['job']}` shows how far it is.")
+        say(f"`tidegate job {told['job']}` shows how far it is.")
     if trouble is not None:
         raise trouble
     if wait and job is not None and job.state is JobState.FAILED:

@@ -11,6 +11,7 @@ import click
 
 from chalicelib.cli import (
     connections,
+    doctor,
     guess,
     history,
     issue,
@@ -25,6 +26,7 @@ from chalicelib.cli import (
     schedules,
     sweeps,
 )
+from chalicelib.cli.output import say
 from chalicelib.errors import ConfigError, TidegateError
 
 
@@ -47,6 +49,7 @@ def tidegate() -> None:
 
 for command in (
     *connections.COMMANDS,
+    *doctor.COMMANDS,
     *policy.COMMANDS,
     *pipelines.COMMANDS,
     *guess.COMMANDS,
@@ -69,5 +72,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         tidegate(arguments)
     except TidegateError as error:
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, show_rows
+from chalicelib.cli.output import json_option, say, show_rows
 from chalicelib.core.maintenance import Part, Report
 from chalicelib.errors import TransientError
 
@@ -41,29 +41,29 @@ def _document(report: Report) -> Mapping[str, Any]:
 def _tell(report: Report, parts: frozenset[Part]) -> None:
     will = "would be " if report.dry_run else ""
     compacted, expired, cleaned = report.compacted, report.expired, report.cleaned
-    click.echo(report.table)
+    say(report.table)
     if Part.COMPACT in parts and compacted.files:
         about, sizes = "about ", ""
         if not report.dry_run:
             about, sizes = "", f", {_size(compacted.read_bytes)} to {_size(compacted.written_bytes)}"
         result = f" in {about}{compacted.written}{sizes}" if compacted.read else ""
-        click.echo(f"  {compacted.read} of {compacted.files} files {will}put together{result}")
+        say(f"  {compacted.read} of {compacted.files} files {will}put together{result}")
         _tell_left(compacted.left)
     if Part.EXPIRE in parts and expired.snapshots:
-        click.echo(f"  {expired.expired} of {expired.snapshots} snapshots {will}forgotten")
+        say(f"  {expired.expired} of {expired.snapshots} snapshots {will}forgotten")
     if Part.ORPHANS in parts:
-        click.echo(
+        say(
             f"  {cleaned.orphans} files that nobody needs {will}deleted, {_size(cleaned.orphan_bytes)}; "
             f"{cleaned.uploads} uploads {will}aborted"
         )
         _tell_left(cleaned.left)
     if report.more:
-        click.echo("  There is more to do: run it again")
+        say("  There is more to do: run it again")
 
 
 def _tell_left(reasons: Mapping[str, int]) -> None:
     for why, count in reasons.items():
-        click.echo(f"    left alone: {count}, {why}")
+        say(f"    left alone: {count}, {why}")
 
 
 def _size(count: int) -> str:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.config.reading import MAX_BYTES, document
+from chalicelib.core.visible import block, json_line, visible
 from chalicelib.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,14 +25,19 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def say(text: object, *, err: bool = False) -> None:
+    """One line for people; whatever names stand in it, it stays one line (`core.visible`)."""
+    click.echo(visible(str(text)), err=err)
+
+
 def show_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str = "Nothing here.") -> None:
     """Rows with the same names: a table, or one JSON object a line."""
     found = list(rows)
     if as_json:
         for row in found:
-            click.echo(_json(row))
+            say(json_line(row))
     elif not found:
-        click.echo(empty)
+        say(empty)
     else:
         console = Console()
         wide = not console.is_terminal
@@ -43,7 +50,7 @@ def show_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str = 
 def _show_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
-        table.add_column(Text(_visible(name)), no_wrap=True)
+        table.add_column(Text(visible(name)), no_wrap=True)
     for row in rows:
         table.add_row(*(Text(_text(value)) for value in row.values()))
     console.print(table)
@@ -55,7 +62,7 @@ def _show_blocks(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     for number, row in enumerate(rows, start=1):
         console.rule(str(number), align="left")
         for name, value in row.items():
-            console.print(Text(f"{_visible(name):<{width}}  {_text(value)}"))
+            console.print(Text(f"{visible(name):<{width}}  {_text(value)}"))
 
 
 def _width(rows: Sequence[Mapping[str, Any]], name: str) -> int:
@@ -65,22 +72,39 @@ def _width(rows: Sequence[Mapping[str, Any]], name: str) -> int:
 def show_one(thing: Mapping[str, Any], *, as_json: bool) -> None:
     """One thing: YAML for people, JSON for programs."""
     if as_json:
-        click.echo(_json(thing))
+        say(json_line(thing))
     else:
-        plain = json.loads(_json(thing))  # one line a value, whatever its length: commands in it can be copied
-        click.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=10_000).rstrip())
+        plain = json.loads(json_line(thing))  # one line a value, whatever its length: commands in it can be copied
+        click.echo(dumped(plain, width=10_000).rstrip())
+
+
+def dumped(document: Any, *, dumper: type[yaml.SafeDumper] | None = None, width: int = 1000) -> str:
+    """YAML in the order given that reads back as it was, and of which a terminal obeys nothing."""
+    text = yaml.dump(document, Dumper=dumper or Dumper, sort_keys=False, allow_unicode=True, width=width)
+    return block(text)
+
+
+class Dumper(yaml.SafeDumper):
+    """The safe one, with texts in quotes that hold what is not printed as itself: there the escapes mean it."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """A text."""
+        style = None if data.replace("\n", "").isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+Dumper.add_representer(str, Dumper.represent_str)
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A YAML (or JSON) file in UTF-8 that holds one mapping."""
+    """A YAML (or JSON) file in UTF-8 that holds one mapping, within the limits of `config.reading`."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: 2026-13-45 is no date
-        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = error.strerror or str(error)
         raise ConfigError(f"it cannot be read ({why})", where=str(path), remedy="Give a YAML document") from None
-    if not isinstance(document, dict):
-        raise ConfigError("it holds no mapping", where=str(path), remedy="Give a YAML document")
-    return document
+    return document(data, where=str(path))
 
 
 def counted(number: int, noun: str) -> str:
@@ -93,22 +117,9 @@ def ago(start: datetime | None, end: datetime | None) -> str:
     return f"{(end - start).total_seconds():.1f} s" if start and end else ""
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
 def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return _visible(_json(value) if isinstance(value, dict | list) else str(value))
-
-
-def _visible(text: str) -> str:
-    """The text with what a terminal would obey, or not show, written out: keys and rows are other people's."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return visible(json_line(value) if isinstance(value, dict | list) else str(value))

@@ -6,7 +6,7 @@ import click
 
 from chalicelib import wiring
 from chalicelib.cli.documents import Aim, aimed, store
-from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.cli.output import json_option, read_document, say, show_one, show_rows
 from chalicelib.config.destination import Transform
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.columns import time_agreement
@@ -20,7 +20,7 @@ FILE = click.Path(path_type=Path)
 def apply(file: Path) -> None:
     """Store the pipeline in FILE, new or changed. Its ledger stays: nothing is loaded twice."""
     pipeline = Pipeline.parse(read_document(file), where=str(file))
-    click.echo(store(wiring.admin(), pipeline))
+    say(store(wiring.admin(), pipeline))
     _say_if_idle(pipeline)
 
 
@@ -60,14 +60,14 @@ def create(
         raise ConfigError(
             "this name is taken", where=f"pipeline {name}", remedy="Use `tidegate apply` to change a pipeline"
         )
-    click.echo(store(wiring.admin(), pipeline))
+    say(store(wiring.admin(), pipeline))
     _say_if_idle(pipeline)
 
 
 def _say_if_idle(pipeline: Pipeline) -> None:
     """A pipeline that waits to be told is easily taken for one that is broken."""
     if not pipeline.takes_arrivals and pipeline.schedule is None:
-        click.echo(f"Note: it loads by runs only, and has no schedule: `tidegate run {pipeline.name}`.", err=True)
+        say(f"Note: it loads by runs only, and has no schedule: `tidegate run {pipeline.name}`.", err=True)
 
 
 @click.command("list")
@@ -118,7 +118,7 @@ def _chosen_time_column(pipeline: Pipeline) -> str | None:
 def delete(name: str) -> None:
     """Forget pipeline NAME. Its ledger, its history and its table stay."""
     wiring.admin().delete(name)
-    click.echo(f"Pipeline {name} is deleted; its ledger and its table stay.")
+    say(f"Pipeline {name} is deleted; its ledger and its table stay.")
 
 
 COMMANDS = (apply, create, list_, show, delete)

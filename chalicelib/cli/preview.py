@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, read_document, show_one, show_rows
+from chalicelib.cli.output import json_option, read_document, say, show_one, show_rows
 from chalicelib.cli.samples import looks
 from chalicelib.config.columns import Column
 from chalicelib.config.destination import Transform
@@ -56,19 +56,18 @@ def _partitioned(pipeline: Pipeline, columns: tuple[Column, ...], *, asked: bool
 
 
 def _show(found: Preview, partitioned: str | None) -> None:
-    click.echo("\n".join(f"From {name}" for name in found.sampled))
-    click.echo(
-        ", ".join(f"{column['name']}: {column['type']}" for column in map(_column, found.columns)) or "No columns."
-    )
+    for name in found.sampled:
+        say(f"From {name}")
+    say(", ".join(f"{column['name']}: {column['type']}" for column in map(_column, found.columns)) or "No columns.")
     names = [column.name for column in found.columns]
     show_rows([{name: row.get(name) for name in names} for row in found.rows], as_json=False, empty="No rows.")
     if found.rejects:
-        click.echo("Bad rows, which would be set aside:")
+        say("Bad rows, which would be set aside:")
         show_rows([_bad(found, index) for index in range(len(found.rejects))], as_json=False)
     if partitioned:
-        click.echo(f"Partitions: {partitioned}")
+        say(f"Partitions: {partitioned}")
     for finding in found.findings:
-        click.echo(f"Reading ended here: {finding}")
+        say(f"Reading ended here: {finding}")
 
 
 def _column(column: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import counted, json_option, show_one
+from chalicelib.cli.output import counted, json_option, say, show_one
 from chalicelib.cli.schedules import POLL, Time
 from chalicelib.core.jobs import JobState
 from chalicelib.errors import ConfigError, TidegateError
@@ -76,7 +76,7 @@ def replay(
     if as_json:
         show_one(told, as_json=True)
     else:
-        click.echo(f"Loaded again: {counted(done.objects, 'object')}. Replaced: {_rows(done.rows, done.rejects)}.")
+        say(f"Loaded again: {counted(done.objects, 'object')}. Replaced: {_rows(done.rows, done.rejects)}.")
     _follow(done.jobs, wait=wait, quiet=as_json)
 
 
@@ -105,10 +105,10 @@ def _show_estimate(found: Estimated, *, as_json: bool) -> None:
     if as_json:
         show_one({**_told(found), "unread": found.unread}, as_json=True)
         return
-    click.echo(f"Would be loaded again: {counted(found.objects, 'object')}.")
-    click.echo(f"Out: {_rows(found.rows, found.rejects)}.")
+    say(f"Would be loaded again: {counted(found.objects, 'object')}.")
+    say(f"Out: {_rows(found.rows, found.rejects)}.")
     unread = f", and whatever is in {counted(found.unread, 'object')} not read" if found.unread else ""
-    click.echo(f"In: {_rows(found.rows_in, found.rejects_in)}{unread}.")
+    say(f"In: {_rows(found.rows_in, found.rejects_in)}{unread}.")
     _show_reasons("would not be loaded, and their earlier rows stay", found.not_loaded, found.errors)
 
 
@@ -127,26 +127,26 @@ def _plain(value: object) -> object:
 def _show_undone(done: Undone, *, dry_run: bool) -> None:
     verb = "Would leave" if dry_run else "Leaving"
     objects = counted(done.objects, "object")
-    click.echo(f"{verb} the tables: {objects}, {_rows(done.rows, done.rejects)}.")
+    say(f"{verb} the tables: {objects}, {_rows(done.rows, done.rejects)}.")
     if done.replaced:
-        click.echo(f"Of {done.replaced} of them the job had replaced earlier rows, which do not come back.")
+        say(f"Of {done.replaced} of them the job had replaced earlier rows, which do not come back.")
     _show_reasons("left alone", done.left, {why: f"such as {key}" for why, key in done.examples.items()})
 
 
 def _show_reasons(what: str, counts: Mapping[str, int], details: Mapping[str, str]) -> None:
     for reason, count in counts.items():
         detail = f" ({details[reason]})" if details.get(reason) else ""
-        click.echo(f"{count} {what}: {reason}{detail}.")
+        say(f"{count} {what}: {reason}{detail}.")
 
 
 def _follow(jobs: Sequence[str], *, wait: bool, quiet: bool) -> None:
     for job in jobs if not quiet else ():
-        click.echo(f"Follow it with: tidegate job {job}")
+        say(f"Follow it with: tidegate job {job}")
     if wait:
         for job in jobs:
             until_over(job, _parts().jobs(), time.sleep)
         if jobs and not quiet:
-            click.echo("It is over.")
+            say("It is over.")
 
 
 def until_over(name: str, jobs: Jobs, sleep: Callable[[float], None]) -> None:

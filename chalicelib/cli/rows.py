@@ -5,7 +5,7 @@ import json
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, show_rows
+from chalicelib.cli.output import json_option, say, show_rows
 from chalicelib.errors import ConfigError
 
 
@@ -23,7 +23,7 @@ def rows(table: str, limit: int, count: bool, parquet: bool, as_json: bool) -> N
     tables = wiring.parquet() if parquet or _is_parquet(table) else wiring.iceberg()
     if count:
         number = tables.count(database, name)
-        click.echo(json.dumps({"count": number}) if as_json else number)
+        say(json.dumps({"count": number}) if as_json else number)
         return
     show_rows(tables.rows(database, name, limit).to_pylist(), as_json=as_json, empty="No rows.")
 

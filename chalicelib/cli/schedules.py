@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from chalicelib import wiring
+from chalicelib.cli.output import say
 from chalicelib.core.sweeps import Sweep
 from chalicelib.errors import TidegateError
 from chalicelib.flows.schedules import Schedules
@@ -36,7 +37,7 @@ def pause(name: str) -> None:
     A sweep that runs goes on, and notifications still load.
     """
     _schedules().pause(name)
-    click.echo(f"The schedule of {name} is paused; objects that are notified still load.")
+    say(f"The schedule of {name} is paused; objects that are notified still load.")
 
 
 @click.command()
@@ -47,7 +48,7 @@ def resume(name: str) -> None:
     Sessions that were missed while it was paused do not run: the next sweep finds what they would have found.
     """
     state = _schedules().resume(name)
-    click.echo(f"The schedule of {name} runs; next at {state.run_at:%Y-%m-%d %H:%M:%S} UTC.")
+    say(f"The schedule of {name} runs; next at {state.run_at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 @click.command()
@@ -58,10 +59,10 @@ def resume(name: str) -> None:
 def run(name: str, full: bool, at: datetime | None, wait: bool) -> None:
     """Sweep pipeline NAME now, whatever its schedule says, paused or not."""
     session = _schedules().run_now(name, full=full, at=at)
-    click.echo(f"A {'full ' if full else ''}sweep of {name} has started, for {session:%Y-%m-%d %H:%M:%S} UTC.")
+    say(f"A {'full ' if full else ''}sweep of {name} has started, for {session:%Y-%m-%d %H:%M:%S} UTC.")
     if wait:
         until_over(name, _schedules().sweep, time.sleep)
-        click.echo(f"It is over: `tidegate history {name}` shows what it found.")
+        say(f"It is over: `tidegate history {name}` shows what it found.")
 
 
 def until_over(name: str, look: Callable[[str], Sweep | None], sleep: Callable[[float], None]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import click
 
 from chalicelib import wiring
-from chalicelib.cli.output import json_option, show_one, show_rows
+from chalicelib.cli.output import json_option, say, show_one, show_rows
 from chalicelib.cli.schedules import Time, until_over
 from chalicelib.core import cursors
 from chalicelib.core.cursors import Cursor
@@ -165,10 +165,10 @@ def _move(stored: Cursor, last_path: str | None, last_modified_time: datetime | 
     moved = cursors.reset(stored, last_path=last_path, last_modified_time=last_modified_time, now=parts.now())
     if not parts.cursors().swap(moved):
         raise TransientError("a sweep moved it meanwhile", where=f"cursor of {stored.pipeline}", remedy="Try again")
-    click.echo(f"The cursor of {stored.pipeline} is moved; what is loaded stays loaded, once.")
+    say(f"The cursor of {stored.pipeline} is moved; what is loaded stays loaded, once.")
     running = parts.sweeps().get(stored.pipeline, SCHEDULED)
     if running is not None and not running.is_over:
-        click.echo("A sweep is running: it goes on from where it is, and may move the cursor forward at its end.")
+        say("A sweep is running: it goes on from where it is, and may move the cursor forward at its end.")
 
 
 def _check_options(name: str | None, *, dry_run: bool, cancel: bool, wait: bool, any_bounds: bool) -> None:
@@ -190,7 +190,7 @@ def _cancel(parts: Parts, name: str, backfill_name: str) -> None:
     if not parts.sweeping().cancel(name, BACKFILL + backfill_name):
         where = f"backfill {backfill_name} of {name}"
         raise ConfigError("there is nothing to cancel", where=where, remedy=f"`tidegate backfill {name}` lists them")
-    click.echo(f"Backfill {backfill_name} lists no further; what is queued is still loaded.")
+    say(f"Backfill {backfill_name} lists no further; what is queued is still loaded.")
 
 
 def _start(
@@ -203,11 +203,11 @@ def _start(
         show_one({"job": started.job, "backfill": backfill_name, "resumed": started.turn > 0}, as_json=True)
     else:
         how = f"goes on after {started.position!r}, within its first bounds" if started.turn else "has started"
-        click.echo(f"Backfill {backfill_name} {how}: job {started.job}.")
+        say(f"Backfill {backfill_name} {how}: job {started.job}.")
     if wait:
         until_over(name, lambda pipeline: parts.sweeps().get(pipeline, started.name), time.sleep)
         if not as_json:
-            click.echo(f"It is over: `tidegate job {started.job}` shows what it loaded.")
+            say(f"It is over: `tidegate job {started.job}` shows what it loaded.")
 
 
 def _progress(parts: Parts, sweep: Sweep) -> dict[str, Any]:

@@ -91,10 +91,10 @@ class Column(Spec):
     def _type_is_known(cls, word: Any) -> Any:
         if not isinstance(word, str) or word in set(ColumnType):
             return word
-        plain = re.sub(r"\s*\(.*", "", word.strip().lower())
+        plain = word[:100].lower().partition("(")[0].strip()
         near = [_SUGGESTED[plain]] if plain in _SUGGESTED else get_close_matches(plain, list(ColumnType), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"{word!r} is no type; {hint}The types are {', '.join(ColumnType)}")
+        raise ValueError(f"{word[:100]!r} is no type; {hint}The types are {', '.join(ColumnType)}")
 
     @model_validator(mode="after")
     def _options_fit_the_type(self) -> "Column":

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from chalicelib.config.decoders import MAX_ENTRIES, MAX_EXPANSION_RATIO, Decoder
 from chalicelib.config.formats import Parser
-from chalicelib.config.patterns import valid
+from chalicelib.config.patterns import MAX_GLOBS, Glob, valid
 from chalicelib.config.spec import Spec
 
 MAX_TASK_FILES = 500  # a task is one DynamoDB item of at most 400 KB
@@ -23,10 +23,14 @@ class Source(Spec):
     path: str | None = Field(None, min_length=1, description="One exact key; wins over path_prefix (F23).")
     path_prefix: str = Field("", description="Literal start of the key; empty is the whole bucket (F18).")
     path_match_pattern: str | None = Field(
-        None, description="RE2 pattern searched anywhere in the key (F20); linear time whatever is written."
+        None, description="RE2 pattern searched anywhere in the key (F20); at most 1,000 characters, linear time."
     )
-    include: tuple[str, ...] = Field((), description="Globs, one of which the key must match: * ? ** (F21).")
-    exclude: tuple[str, ...] = Field((), description="Globs, none of which the key may match; they win (F21).")
+    include: tuple[Glob, ...] = Field(
+        (), max_length=MAX_GLOBS, description="Globs, one of which the key must match: * ? ** (F21)."
+    )
+    exclude: tuple[Glob, ...] = Field(
+        (), max_length=MAX_GLOBS, description="Globs, none of which the key may match; they win (F21)."
+    )
     suffix: tuple[str, ...] = Field((), description="Ends, one of which the key must have (F22).")
     skip_glacier_objects: bool = Field(
         False, description="true: an archived object is recorded and waits; false: it fails its job as well (F25)."

@@ -12,6 +12,9 @@ from pydantic_core import ErrorDetails
 
 from chalicelib.errors import ConfigError
 
+MAX_PROBLEMS = 20  # that one error tells
+MAX_SENTENCE = 2000  # characters of one problem
+
 
 class Spec(BaseModel):
     """Frozen, unknown keys refused, named as the user writes them."""
@@ -27,7 +30,9 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            problems = [_sentence(cls, detail) for detail in _telling(error.errors(include_url=False))]
+            found = _telling(error.errors(include_url=False))
+            problems = [_cut(_sentence(cls, detail)) for detail in found[:MAX_PROBLEMS]]
+            problems += [f"and {len(found) - MAX_PROBLEMS} more"] if len(found) > MAX_PROBLEMS else []
             raise ConfigError(
                 "; ".join(problems), where=where, remedy="Mend these lines and try again; nothing was changed"
             ) from None
@@ -62,6 +67,11 @@ class _Place:
         return sorted({tag for model in self.models for tag in _tags(model)})
 
 
+def _cut(sentence: str) -> str:
+    """The sentence; one that repeats a long value loses its middle."""
+    return sentence if len(sentence) <= MAX_SENTENCE else f"{sentence[: MAX_SENTENCE // 2]}…{sentence[-200:]}"
+
+
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     *parents, last = detail["loc"] or ("",)
     place = reduce(_Place.down, parents, _Place((), (model,)))
@@ -69,7 +79,7 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     path = ".".join(here.path) or "the document"
     match detail["type"]:
         case "extra_forbidden":
-            near = get_close_matches(str(last), place.names(), n=1)
+            near = get_close_matches(str(last)[:100], place.names(), n=1)
             hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(place.names())}"
             return f"{path} is not a known key ({hint})"
         case "missing":
@@ -77,7 +87,7 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
         case "union_tag_not_found":
             return f"{path}.{_tag_name(here.models)} is required: one of {', '.join(here.tags())}"
         case "union_tag_invalid":
-            near = get_close_matches(str(detail["ctx"]["tag"]), here.tags(), n=1)
+            near = get_close_matches(str(detail["ctx"]["tag"])[:100], here.tags(), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             return f"{path}.{_tag_name(here.models)} is not one of {', '.join(here.tags())}{hint}"
         case _:

@@ -16,6 +16,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 ISO = "iso8601"
+MAX_LENGTH = 200  # characters of a format
+MAX_DIGITS = 18  # of a fraction, of which six are kept
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 
 
@@ -203,6 +205,8 @@ def time_format(text: str) -> TimeFormat:
     """
     if text == ISO:
         return ISO_MOMENT
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"the format has {len(text)} characters; at most {MAX_LENGTH} are taken")
     if text in _EPOCHS:
         ticks = _EPOCHS[text]
         fraction = r"(?:\.(?P<fraction>[0-9]{1,9}))?" if ticks == 1 else ""
@@ -214,6 +218,8 @@ def time_format(text: str) -> TimeFormat:
     else:
         pieces = list(_strptime(text.removeprefix("ruby:"), text))
     _check(pieces, text)
+    if any(piece.digits > MAX_DIGITS for piece in pieces):
+        raise ValueError(f"{text!r} has a fraction of more than {MAX_DIGITS} digits; at most as many are read")
     return _compiled(pieces)
 
 

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+MAX_LENGTH = 100  # characters of a name
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?")
 _CITIES = {  # where most people who write the abbreviation mean; only ever suggested, never assumed (E43)
     "AEDT": "Australia/Sydney",
@@ -59,6 +60,8 @@ def place(name: str) -> str:
 
 def zone(name: str) -> str:
     """The name, if it is UTC, a Region/City, or an offset like +09:00 (F68); raises ValueError if not."""
+    if len(name) > MAX_LENGTH:
+        raise ValueError(f"{name[:20]!r}… is no time zone: it has {len(name)} characters")
     if offset(name) is not None:
         return name
     if re.match(r"[+-]?[0-9]", name):

@@ -26,6 +26,7 @@ class Missing:
     account: str | None
     target: str
     statement: dict[str, Any]
+    place: str = ""  # what of the target the statement belongs to: "the role's trust policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,4 @@ class Finding:
     evidence: str  # what AWS said or showed, in one sentence, without secrets
     advice: str = ""  # what to do; empty if nothing
     missing: tuple[Missing, ...] = ()  # any one of these explains what was seen, the likeliest first
+    subject: str = ""  # what was probed, where there are several: `s3://bucket/prefix`

@@ -60,6 +60,11 @@ def recovered(health: Health) -> Health | None:
     return Health(health.connection, tried_at=health.tried_at, retries=health.retries, revision=health.revision + 1)
 
 
+def hurried(health: Health, *, now: datetime) -> Health | None:
+    """A failing connection after somebody mended something: it is tried as soon as may be; None if it is sound."""
+    return None if health.failing_since is None else _next(health, tries=0, next_try_at=now, trial=None)
+
+
 def retrying(health: Health, jobs: Iterable[str]) -> Health:
     """A sound connection over which these jobs try again what was denied."""
     return _next(health, retries=(*health.retries, *jobs)[-RETRIES:])

@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef, Removal
-from chalicelib.core.selection import LEAVING, RETRYABLE, Reason
+from chalicelib.core.objects import DOUBT, UNKNOWN_TIME, ObjectRef, Removal
+from chalicelib.core.selection import LEAVING, RETRYABLE, VANISHED, Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind
 
 
@@ -204,7 +204,17 @@ def _is_late(entry: Entry, ref: ObjectRef) -> bool:
     deleted = Reason.DELETED in (entry.reason, entry.leaving)
     if deleted and entry.removal is not None and not entry.removal.outlived_by(ref):
         return True
-    return not entry.ref.same(ref) and ref.older(entry.ref)
+    return not entry.ref.same(ref) and not _comes_after_nothing(entry, ref) and ref.older(entry.ref)
+
+
+def _comes_after_nothing(entry: Entry, ref: ObjectRef) -> bool:
+    """True if `ref` was written after the entry's identity was looked for and not found.
+
+    Whether such an identity ever was nobody can show: its sequencer must not outrank what came later.
+    """
+    if entry.state is not State.REFUSED or entry.reason not in VANISHED or entry.claimed_at is None:
+        return False
+    return ref.created_at > entry.claimed_at + DOUBT
 
 
 def _made_again(entry: Entry, ref: ObjectRef) -> Entry | None:
@@ -261,8 +271,10 @@ def refuse(
     if entry is not None and entry.state is State.PENDING:
         if not empties or _is_late(entry, ref):
             return None
-    elif entry is not None and (entry.ref.same(ref) or _is_late(entry, ref)):
-        return None
+    elif entry is not None:
+        known = entry.ref.same(ref) and entry.reason is not Reason.DELETED  # what was deleted can be there again
+        if known or _is_late(entry, ref):
+            return None
     revision, former = (entry.revision if entry is not None else 0) + 1, _replaced(entry, known=False)
     refused = Entry(pipeline, ref, State.REFUSED, discovered_at=now, reason=reason, replaces=former, revision=revision)
     if not empties or entry is None or not has_rows(entry):

@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef, Removal
+from chalicelib.core.listing import MAX_KEY
+from chalicelib.core.objects import DOUBT, UNKNOWN_TIME, ObjectRef, Removal
 from chalicelib.errors import BadMessage
 
 CREATED = "ObjectCreated:"
 RESTORED = "ObjectRestore:Completed"
 REMOVED = ("ObjectRemoved:", "LifecycleExpiration:")
-MAX_KEY = 1024  # bytes
 MAX_SIZE = 1 << 50  # bytes; S3's own limit is 50 TB
 MAX_ENVELOPES = 3  # SNS in SQS is two; a message that nests deeper is nobody's
 
@@ -33,6 +33,17 @@ class Notices:
     removed: tuple[Removal, ...] = ()
     ignored: int = 0  # records that say something else
     broken: BadMessage | None = None  # a record that could not be read, beside others that could
+
+    def by(self, now: datetime) -> "Notices":
+        """The same, nothing of it later than now: what somebody dates into the future would outrank all that comes."""
+
+        def past(time: datetime) -> datetime:
+            return time if time <= now + DOUBT else now
+
+        created = (replace(ref, created_at=past(ref.created_at)) for ref in self.created)
+        shown = (ref if ref.listed_at is None else replace(ref, listed_at=past(ref.listed_at)) for ref in created)
+        removed = (replace(removal, removed_at=past(removal.removed_at)) for removal in self.removed)
+        return replace(self, created=tuple(shown), removed=tuple(removed))
 
 
 def parse(body: str) -> Notices:

@@ -61,6 +61,9 @@ RETRYABLE = frozenset({Reason.ARCHIVED, Reason.MISSING, Reason.DENIED, Reason.OV
 """Refusals that may pass: the same identity is wanted again when it shows up again (F35)."""
 
 
+VANISHED = frozenset({Reason.MISSING, Reason.OVERWRITTEN})
+"""Nothing was there when it was looked for."""
+
 LEAVING = frozenset({Reason.DELETED, Reason.UNDONE, Reason.EMPTY})
 """Why rows that were in the table are taken out of it."""
 

@@ -69,6 +69,39 @@ def unseen(removal: Removal, pipeline: str, *, now: datetime) -> Entry | None:
     return Entry(pipeline, ref, State.REFUSED, discovered_at=now, reason=Reason.DELETED, removal=removal, revision=1)
 
 
+def kept(entry: Entry, held: ObjectRef | None, *, now: datetime) -> Entry | None:
+    """The entry of an object that was said to be deleted or emptied, after a look at what its key holds now.
+
+    None: so it is, and its rows may go. Else it waits to be loaded, in place of the rows that it left: also if it
+    was deleted and written again meanwhile, which looks the same. Another content, of which nobody has told us, waits
+    until those rows are out. `held` has the time of the look as `listed_at`.
+    """
+    if held is None or held.size == 0 or entry.state is not State.PENDING:
+        return None
+    if entry.leaving is Reason.EMPTY:
+        return _waiting(entry, entry.successor or held, entry.replaces, now=now)
+    if not entry.ref.same(held):
+        return None if entry.successor is not None else replace(entry, successor=held, revision=entry.revision + 1)
+    if entry.successor is not None and not entry.successor.same(held):
+        return _waiting(entry, entry.successor, entry.ref.identity, now=now)
+    brought = entry.committed_at is not None or entry.rows > 0
+    there = entry.ref.identity if brought or (entry.rejects and entry.replaces is None) else entry.replaces
+    again = _waiting(entry, replace(entry.ref, listed_at=held.listed_at), there, now=now)
+    return replace(again, discovered_at=entry.discovered_at, replay=True)
+
+
+def _waiting(entry: Entry, ref: ObjectRef, replaces: str | None, *, now: datetime) -> Entry:
+    return Entry(
+        entry.pipeline,
+        ref,
+        State.PENDING,
+        discovered_at=now,
+        lease_until=now,
+        replaces=replaces,
+        revision=entry.revision + 1,
+    )
+
+
 def undo(entry: Entry, job: str, member: ObjectRef, *, now: datetime) -> Entry | None:
     """The entry of an object whose rows are taken out because the job that brought them is undone.
 

@@ -1,13 +1,11 @@
-"""What operators declare: connections are made once, pipelines are applied, changed and deleted."""
+"""What operators declare: pipelines are applied, changed and deleted. Connections are made in `connecting`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from chalicelib.config.connection import Connection
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
-from chalicelib.core.connections import Grant, new_external_id
+from chalicelib.core.connections import Grant
 from chalicelib.errors import ConfigError
 from chalicelib.flows.ports import Connections, Pipelines
 
@@ -26,22 +24,10 @@ class Admin:
 
     connections: Connections
     pipelines: Pipelines
-    now: Callable[[], datetime]
     scheduled: Callable[[Pipeline], object]  # told of every pipeline that is applied
     unscheduled: Callable[[str], object]  # and of every one that is deleted
     lacks: Callable[[Iceberg | Parquet], str | None] = _nothing  # `table` or `database`: missing, and not to be made
     runs: Callable[[str], bool] = _idle  # whether a sweep or backfill of the pipeline is not over
-
-    def connect(self, connection: Connection) -> Grant:
-        """A new connection with an external id of its own, which never changes again (F5)."""
-        grant = Grant(connection, new_external_id(), self.now())
-        if not self.connections.add(grant):
-            raise ConfigError(
-                "this name is taken",
-                where=f"connection {connection.name}",
-                remedy="Choose another name, or delete it first; a new external id then goes into the trust policy",
-            )
-        return grant
 
     def connection(self, name: str) -> Grant:
         """The connection of this name."""
@@ -50,22 +36,11 @@ class Admin:
             raise _unknown("connection", name, [known.connection.name for known in self.connections.all()])
         return grant
 
-    def disconnect(self, name: str) -> None:
-        """Forget a connection that no pipeline needs."""
-        self.connection(name)
-        needed = [pipeline.name for pipeline in self.pipelines.all() if pipeline.connection == name]
-        if needed:
-            raise ConfigError(
-                f"it is used by {', '.join(needed)}",
-                where=f"connection {name}",
-                remedy="Delete these pipelines, or give them another connection, first",
-            )
-        self.connections.remove(name)
-
     def apply(self, pipeline: Pipeline) -> tuple[str, ...]:
         """Store a pipeline, new or changed; its ledger stays (P10). Returns warnings."""
+        self._check_owner(pipeline)
         refusal = self.connection(pipeline.connection).connection.refusal(
-            pipeline.source.bucket, pipeline.source.listed_prefix
+            pipeline.source.bucket, pipeline.source.listed_prefix, owner=pipeline.owner
         )
         if refusal:
             raise ConfigError(
@@ -86,6 +61,16 @@ class Admin:
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
         return warnings
+
+    def _check_owner(self, pipeline: Pipeline) -> None:
+        """An owner stays: ledger, cursor and table are theirs, and would go to whoever writes another name there."""
+        known = self.pipelines.get(pipeline.name)
+        if known is not None and known.owner is not None and known.owner != pipeline.owner:
+            raise ConfigError(
+                f"it is {known.owner}'s, and an owner never changes",
+                where=f"pipeline {pipeline.name}",
+                remedy="Choose another name, or delete it first; nothing was changed",
+            )
 
     def _lost_rows(self, pipeline: Pipeline) -> Iterator[str]:
         """Rows without origin columns cannot be found again, also if later ones have them."""

@@ -33,6 +33,7 @@ from chalicelib.core.selection import refusal
 from chalicelib.core.tasks import Task
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.allowed import check
 from chalicelib.flows.ports import Jobs, Ledger, Listing
 
 TASKS = 100  # looked up in the table at once
@@ -112,6 +113,7 @@ class Auditing:
         pipeline = self.admin.pipeline(name)
         grant = self.admin.connection(pipeline.connection)
         where = narrowed(pipeline, prefix)
+        check(grant, pipeline.source.bucket, where, owner=pipeline.owner)
         if isinstance(pipeline.out, Iceberg):  # what is older may have expired with its tags
             since = min(since, timedelta(seconds=pipeline.out.maintenance.snapshot_age))
         tally = _Tally(self, pipeline, self.now(), since, examples, self._rows(pipeline, where) if rows else None)
@@ -136,9 +138,9 @@ class Auditing:
         return next((job.id for job in jobs if job.sweep is not None and job.state is JobState.DONE), "")
 
     def _pairs(self, pipeline: Pipeline, grant: Grant, prefix: str) -> Iterator[Pair]:
-        after = ""
+        after, exact = "", pipeline.source.path is not None
         while True:
-            page = self.listing.page(grant, pipeline.source.bucket, prefix, start_after=after)
+            page = self.listing.page(grant, pipeline.source.bucket, prefix, start_after=after, exact=exact)
             last = page.next_after or last_under(prefix)
             yield from merged(page.objects, self._between(pipeline.name, prefix, after, last))
             if page.next_after is None:

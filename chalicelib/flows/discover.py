@@ -41,7 +41,7 @@ class Discover:
 
         Raises BadMessage for a body that is no notification, and for a record that is none after the others are done.
         """
-        notices = parse(body)
+        notices = parse(body).by(self.now())
         for bucket, refs in _by_bucket(notices.created).items():
             watching = self.pipelines.watching(bucket)
             if not watching:

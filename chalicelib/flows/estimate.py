@@ -16,6 +16,7 @@ from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.sweeps import Bounds
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.allowed import check
 from chalicelib.flows.ports import Ledger, Listing
 
 BYTES_PER_SECOND = 20_000_000  # of one task, compressed as it lies there: an assumption, not a promise
@@ -115,10 +116,16 @@ class _Walk:
 
     def _pages(self) -> Iterator[Sequence[Listed]]:
         grant = self.flow.admin.connection(self.pipeline.connection)
+        check(grant, self.pipeline.source.bucket, self.prefix, owner=self.pipeline.owner)
         after: str | None = self.bounds.start_after
         while after is not None:
             page = self.flow.listing.page(
-                grant, self.pipeline.source.bucket, self.prefix, start_after=after, until=self.bounds.end_at
+                grant,
+                self.pipeline.source.bucket,
+                self.prefix,
+                start_after=after,
+                until=self.bounds.end_at,
+                exact=self.pipeline.source.path is not None,
             )
             self.calls += 1
             self.listed += len(page.objects)

@@ -16,6 +16,7 @@ from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef
 from chalicelib.core.selection import Reason, refusal
 from chalicelib.errors import TidegateError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.allowed import check
 from chalicelib.flows.ports import Cursors, Ledger, Listing
 
 FILTERS = ("path", "path_prefix", "suffix", "include", "exclude", "path_match_pattern")  # in the order they are asked
@@ -105,7 +106,8 @@ class Explaining:
         """The object as it lies there: of all keys that start with this one, it is the first."""
         try:
             grant = self.admin.connection(pipeline.connection)
-            page = self.listing.page(grant, pipeline.source.bucket, key, limit=1)
+            check(grant, pipeline.source.bucket, key, owner=pipeline.owner)
+            page = self.listing.page(grant, pipeline.source.bucket, key, limit=1, exact=True)
         except TidegateError as error:
             return None, str(error)
         return next((each for each in page.objects if each.ref.key == key), None), None

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.config.source import Source
-from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.selection import Reason, refusal
 from chalicelib.errors import ConfigError, DataError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.allowed import check
 from chalicelib.flows.ports import Body, Buckets, Listing
 from chalicelib.records.proposals.proposal import Evidence, Sample, Sure
 from chalicelib.records.proposals.propose import propose
@@ -71,6 +71,7 @@ class Guessing:
         name = connection or document.get("connection")
         if not name:
             raise ConfigError("no connection is named", remedy="Write `connection` into the seed, or give --connection")
+        check(self.admin.connection(str(name)), source.bucket, source.listed_prefix, owner=document.get("owner"))
         refs, evidence = self._selected(source, str(name))
         opened = self._open(source, str(name), pick(refs, objects))
         guessed = guess_from(document, opened, all_strings=all_strings)
@@ -84,11 +85,12 @@ class Guessing:
         listed = 0
         refused: dict[Reason, int] = {}
         after: str | None = ""
+        exact = source.path is not None
         for _ in range(PAGES):
-            page = self.listing.page(grant, source.bucket, source.listed_prefix, start_after=after or "")
+            page = self.listing.page(grant, source.bucket, source.listed_prefix, start_after=after or "", exact=exact)
             listed += len(page.objects)
             for each in page.objects:
-                reason = _refusal(source, each, grant.connection.refusal(source.bucket, each.ref.key))
+                reason = refusal(source, each.ref, archived=each.archived)
                 if reason is None:
                     refs.append(each.ref)
                 else:
@@ -164,10 +166,6 @@ def pick(refs: Sequence[ObjectRef], most: int) -> list[ObjectRef]:
     order = dict.fromkeys((largest, refs[0], refs[-1], *spread, *refs))
     chosen = set(list(order)[:most])
     return [largest, *(ref for ref in refs if ref in chosen and ref != largest)][:most]
-
-
-def _refusal(source: Source, listed: Listed, outside: str | None) -> Reason | None:
-    return Reason.DENIED if outside else refusal(source, listed.ref, archived=listed.archived)
 
 
 def _nothing(source: Source, listed: int, refused: Mapping[Reason, int]) -> ConfigError:

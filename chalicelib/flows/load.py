@@ -113,21 +113,24 @@ class Load:
         )
         try:
             outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
-            self._diagnose(health, task, outcomes, reader.denials)
+            self._diagnose(health, task, outcomes, reader)
             return Staged(outcomes, rows.finish(), self.now(), rejects.finish(), rows.out)
         except BaseException:
             rows.abandon()
             rejects.abandon()
             raise
 
-    def _diagnose(
-        self, health: Health, task: Task, outcomes: Sequence[Outcome], denials: Sequence[ConfigError]
-    ) -> None:
-        """Remember whether the connection lets us in: nothing but denials says no, anything that S3 told says yes."""
-        if any(outcome.reason not in (Reason.DENIED, Reason.GAVE_UP) for outcome in outcomes):
+    def _diagnose(self, health: Health, task: Task, outcomes: Sequence[Outcome], reader: Reader) -> None:
+        """Remember whether the connection lets us in.
+
+        A way in that was shut says no, whatever was read before; so do denials and nothing else. Anything else that
+        S3 told says yes.
+        """
+        told = any(outcome.reason not in (Reason.DENIED, Reason.GAVE_UP) for outcome in outcomes)
+        if told and not reader.shut:
             after = recovered(self.health.get(health.connection))  # another trial may have begun meanwhile
-        elif denials:
-            after = failed(health, task.job, str(denials[0]), now=self.now())
+        elif reader.denials:
+            after = failed(health, task.job, str((reader.shut or reader.denials)[0]), now=self.now())
         else:
             after = None
         if after is not None and self.health.swap(after) and health.failing_since is None:

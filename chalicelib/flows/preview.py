@@ -17,6 +17,7 @@ from chalicelib.core.selection import refusal
 from chalicelib.errors import ConfigError, DataError, DecodeError, TidegateError, TooManyBadRows
 from chalicelib.flows.admin import Admin
 from chalicelib.flows.agree import Agreement, check_names
+from chalicelib.flows.allowed import check
 from chalicelib.flows.entries import entries
 from chalicelib.flows.ports import Buckets, Listing
 from chalicelib.records.stream import Entry, Reject, Setting
@@ -85,17 +86,16 @@ class Previewing:
         source = pipeline.source
         if key is not None:
             source = source.model_copy(update={"path": key})  # it is shown whatever the selection says
+        check(grant, source.bucket, source.listed_prefix, owner=pipeline.owner)
         for ref in self._wanted(grant, source):
-            refused = grant.connection.refusal(ref.bucket, ref.key)
-            if refused:
-                raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
             setting = Setting(ref, self.now(), self.secret)
             yield str(ref), partial(_opened, self.buckets, grant, source, pipeline, setting)
 
     def _wanted(self, grant: Grant, source: Source) -> Iterator[ObjectRef]:
         after: str | None = ""
+        exact = source.path is not None
         for _ in range(PAGES):
-            page = self.listing.page(grant, source.bucket, source.listed_prefix, start_after=after or "")
+            page = self.listing.page(grant, source.bucket, source.listed_prefix, start_after=after or "", exact=exact)
             for each in page.objects:
                 if each.ref.key == source.path or refusal(source, each.ref, archived=each.archived) is None:
                     yield each.ref

@@ -15,6 +15,7 @@ from chalicelib.errors import (
     AccessDenied,
     BucketNotFound,
     ConfigError,
+    CredentialsRefused,
     DataError,
     LeaseLost,
     ObjectArchived,
@@ -28,6 +29,7 @@ from chalicelib.errors import (
     TransientError,
 )
 from chalicelib.flows.agree import Agreement, check_names
+from chalicelib.flows.allowed import check
 from chalicelib.flows.entries import entries
 from chalicelib.flows.ports import Buckets, Columns, Staging
 from chalicelib.records.origin import with_origin
@@ -70,7 +72,7 @@ class Reader:
     alive: Callable[[], None]  # called at every page; raises LeaseLost
     now: Callable[[], datetime]
     denials: list[ConfigError] = field(default_factory=list)  # by AWS, not by our own rules
-    shut: list[RoleNotAssumable] = field(default_factory=list)  # refused once, the role is not asked for again
+    shut: list[ConfigError] = field(default_factory=list)  # refused once, the way in is not tried again
 
     def member(self, ref: ObjectRef, *, last: bool) -> Outcome:
         """What became of one object; its rows are kept whole or dropped whole.
@@ -107,9 +109,9 @@ class Reader:
         else:
             self._drop()
             count.rejects = 0
-        if isinstance(error, RoleNotAssumable):
+        if isinstance(error, RoleNotAssumable | CredentialsRefused):
             self.shut.append(error)
-        if isinstance(error, RoleNotAssumable | AccessDenied | BucketNotFound):
+        if isinstance(error, RoleNotAssumable | CredentialsRefused | AccessDenied | BucketNotFound):
             self.denials.append(error)
         usual = (OutcomeKind.REFUSED, Reason.DENIED)
         if isinstance(error, DataError):
@@ -123,9 +125,7 @@ class Reader:
 
     def _read(self, ref: ObjectRef, count: _Count) -> None:
         source = self.pipeline.source
-        refused = self.grant.connection.refusal(ref.bucket, ref.key)
-        if refused:
-            raise ConfigError(refused, where=str(ref), remedy="Widen the connection or narrow the pipeline")
+        check(self.grant, ref.bucket, ref.key, owner=self.pipeline.owner)
         setting = Setting(ref, self.now(), self.secret)
         try:
             change = self.pipeline.out.schema_change

@@ -5,7 +5,7 @@
   those whose rows are to leave their table, as the customer deleted the object, begin here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -36,6 +36,7 @@ class Recover:
     discover: Discover
     withdraw: Withdraw
     split: Callable[[Task], None]
+    confirm: Callable[[Pipeline, Sequence[Entry]], Sequence[Entry]]  # those whose rows may really go
 
     def tick(self) -> None:
         """A minute has passed. One task's or pipeline's trouble does not keep the rest waiting."""
@@ -70,4 +71,5 @@ class Recover:
         lost = [entry.ref for entry in found if entry.leaving is None]
         if lost:
             self.discover.resume(pipeline, now.isoformat(), lost)
-        self.withdraw.start(pipeline, now.isoformat(), [entry for entry in found if entry.leaving is not None])
+        leaving = [entry for entry in found if entry.leaving is not None]
+        self.withdraw.start(pipeline, now.isoformat(), self.confirm(pipeline, leaving))

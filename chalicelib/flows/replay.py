@@ -11,11 +11,13 @@ from chalicelib.config.destination import Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.audit import FIRST_KEY, last_under
+from chalicelib.core.connections import Grant
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import Outcome, OutcomeKind, TaskState
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
+from chalicelib.flows.allowed import check
 from chalicelib.flows.claim import rewrite
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Jobs, Ledger
@@ -132,9 +134,10 @@ class Replaying:
         return self.discover.replay(pipeline, cause, [entry.ref for entry in part.values()])
 
     def _entries(self, pipeline: Pipeline, chosen: Chosen) -> Iterator[Entry]:
+        grant = self.admin.connection(pipeline.connection)
         for entry in self._of_job(pipeline, chosen.job) if chosen.job is not None else self._under(pipeline, chosen):
             if chosen(entry) and rules.replay(entry, now=self.now()) is not None:
-                self._check(pipeline, entry)
+                self._check(pipeline, grant, entry)
                 yield entry
 
     def _under(self, pipeline: Pipeline, chosen: Chosen) -> Iterator[Entry]:
@@ -166,7 +169,8 @@ class Replaying:
             )
         return pipeline
 
-    def _check(self, pipeline: Pipeline, entry: Entry) -> None:
+    def _check(self, pipeline: Pipeline, grant: Grant, entry: Entry) -> None:
+        check(grant, entry.ref.bucket, entry.key, owner=pipeline.owner)
         if not (entry.rows or entry.rejects):
             return
         if not pipeline.out.origin_columns:

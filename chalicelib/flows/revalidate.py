@@ -13,6 +13,7 @@ from chalicelib.core.jobs import JobKind, job_id
 from chalicelib.core.ledger import Entry
 from chalicelib.core.selection import Reason
 from chalicelib.errors import ConfigError
+from chalicelib.flows.allowed import check
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.ports import Connections, HealthStore, Ledger, Listing, Metrics, Pipelines
 from chalicelib.flows.troubles import try_all
@@ -84,6 +85,7 @@ class Revalidate:
         if not self.health.swap(trial):
             return
         try:
+            check(grant, pipeline.source.bucket, pipeline.source.listed_prefix, owner=pipeline.owner)
             self.listing.probe(grant, pipeline.source.bucket, pipeline.source.listed_prefix)
         except ConfigError as error:
             after = rules.failed(trial, cause, str(error), now=now)
@@ -101,7 +103,8 @@ class Revalidate:
         if pipeline.out.replaces:
             return []  # its next run takes everything again
         entries = self.ledger.refused(pipeline.name, Reason.DENIED, limit=LIMIT)
-        return [entry for entry in entries if not grant.connection.refusal(entry.ref.bucket, entry.key)]
+        refusal = partial(grant.connection.refusal, owner=pipeline.owner)
+        return [entry for entry in entries if not refusal(entry.ref.bucket, entry.key)]
 
 
 def _wanted(health: Health, entry: Entry, now: datetime) -> bool:

@@ -79,32 +79,37 @@ def by_sqs(customer: Customer, queue_arn: str) -> dict[str, Any]:
 
 def by_sns(customer: Customer, queue_arn: str) -> dict[str, Any]:
     """Bucket → the customer's topic → our queue, in SNS's envelope."""
-    topic = make_topic(customer, queue_arn, "s3.amazonaws.com", raw=False)
+    topic = make_topic(customer, queue_arn)
     return {"TopicConfigurations": [{"TopicArn": topic, "Events": TOLD}]}
 
 
 def by_eventbridge(customer: Customer, queue_arn: str) -> dict[str, Any]:
-    """Bucket → the customer's default bus → our queue.
-
-    MiniStack's rules reach no other account, so that a topic without envelope stands between rule and queue:
-    what arrives is what a rule in AWS would deliver.
-    """
-    topic = make_topic(customer, queue_arn, "events.amazonaws.com", raw=True)
+    """Bucket → the customer's default bus → our queue, to which the rule's target sends as a role of the customer's."""
+    iam, role = customer.account.client("iam"), f"tidegate-{customer.bucket[:40]}-events"
+    service = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=policy(service))
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue_arn}
+    iam.put_role_policy(RoleName=role, PolicyName="tidegate", PolicyDocument=policy(send))
     events, rule = customer.account.client("events"), f"{customer.bucket}-created"
     detail = {"bucket": {"name": [customer.bucket]}}
     pattern = {"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": detail}
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
-    events.put_targets(Rule=rule, Targets=[{"Id": "tidegate", "Arn": topic}])
+    target = {"Id": "tidegate", "Arn": queue_arn, "RoleArn": iam.get_role(RoleName=role)["Role"]["Arn"]}
+    events.put_targets(Rule=rule, Targets=[target])
     return {"EventBridgeConfiguration": {}}
 
 
-def make_topic(customer: Customer, queue_arn: str, publisher: str, *, raw: bool) -> str:
-    """A topic of the customer that `publisher` may write to and `queue_arn` hears; its ARN."""
-    sns = customer.account.client("sns")
-    topic: str = sns.create_topic(Name=f"{customer.bucket}-{'raw' if raw else 'created'}")["TopicArn"]
-    allowed = {"Effect": "Allow", "Principal": {"Service": publisher}, "Action": "sns:Publish", "Resource": topic}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-    attributes = {"RawMessageDelivery": "true" if raw else "false"}
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes)
+def make_topic(customer: Customer, queue_arn: str) -> str:
+    """A topic of the customer that S3 may write to and `queue_arn` hears; its ARN."""
+    sns, service = customer.account.client("sns"), {"Service": "s3.amazonaws.com"}
+    topic: str = sns.create_topic(Name=f"{customer.bucket}-created")["TopicArn"]
+    text = policy({"Effect": "Allow", "Principal": service, "Action": "sns:Publish", "Resource": topic})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=text)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": "false"})
     return topic
+
+
+def policy(statement: Policy) -> str:
+    """A policy of one statement, as AWS takes it."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

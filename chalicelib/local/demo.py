@@ -16,10 +16,10 @@ import yaml
 from chalicelib import wiring
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.config.pipeline import Pipeline
-from chalicelib.core import policies
 from chalicelib.core.ledger import Entry, State
+from chalicelib.core.policies import Kind, sheets
 from chalicelib.errors import TidegateError
-from chalicelib.local.account import CUSTOMERS, OURS
+from chalicelib.local.account import CUSTOMERS
 from chalicelib.local.customer import Customer, notify, open_customer
 from chalicelib.local.project import ROOT
 from chalicelib.local.up import Local, Options, running
@@ -88,15 +88,11 @@ def _walk(local: Local, say: Say) -> None:
 
 def _customer(local: Local, say: Say) -> Customer:
     connection = AssumeRole(name="acme", role_arn=f"arn:aws:iam::{CUSTOMERS}:role/{ROLE}", buckets=(BUCKET,))
-    admin = wiring.admin()
     known = wiring.connections().get("acme")
-    grant = known or admin.connect(connection)
+    grant = known or wiring.connecting().connect(connection)
+    pasted = {sheet.kind: sheet.document for sheet in sheets(wiring.facts(connection.name))}
     customer = open_customer(
-        local.emulator.account(CUSTOMERS),
-        BUCKET,
-        role=ROLE,
-        trust=policies.trust(f"arn:aws:iam::{OURS}:root", grant.external_id),
-        permissions=policies.role([BUCKET]),
+        local.emulator.account(CUSTOMERS), BUCKET, role=ROLE, trust=pasted[Kind.TRUST], permissions=pasted[Kind.ROLE]
     )
     notify(customer, local.stack.queue_arn("arrivals"))
     say(f"2. Account {CUSTOMERS} has bucket {BUCKET} and a role that opens with external id {grant.external_id[:8]}….")

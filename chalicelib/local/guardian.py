@@ -9,14 +9,12 @@ This file runs under another interpreter, by its path: it imports nothing but th
 
 import fcntl
 import os
-import re
 import runpy
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 PATIENCE = 15.0  # seconds a killed parent's emulator gets to write its state; it took 0.3 when measured
 
@@ -28,7 +26,7 @@ def main() -> None:
         hold(lock.fileno(), folder)
         running = mark(folder)
         threading.Thread(target=stop_with_parent, daemon=True).start()
-        honour_ranges_of_versions()
+        runpy.run_path(str(Path(__file__).with_name("mends.py")))["mend"]()
         sys.argv = ["ministack"]
         try:
             runpy.run_module("ministack", run_name="__main__")
@@ -56,28 +54,6 @@ def mark(folder: Path) -> Path:
         running.rename(killed)
     running.touch()
     return running
-
-
-def honour_ranges_of_versions() -> None:
-    """MiniStack 1.5.33 answers GetObject with `versionId` and `Range` with the whole object; S3 with the range."""
-    from ministack.services import s3
-
-    whole = s3._get_object  # noqa: SLF001
-
-    def ranged(bucket: str, key: str, headers: dict[str, str], query: Any = None) -> tuple[int, dict[str, str], Any]:
-        status, answer, body = whole(bucket, key, headers, query)
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
-        if status != 200 or asked is None or not isinstance(body, bytes):
-            return status, answer, body
-        first, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
-        part = body[first : last + 1]
-        return (
-            206,
-            {**answer, "Content-Length": str(len(part)), "Content-Range": f"bytes {first}-{last}/{len(body)}"},
-            part,
-        )
-
-    s3._get_object = ranged  # noqa: SLF001
 
 
 def stop_with_parent() -> None:

@@ -14,6 +14,7 @@ from chalicelib.local.account import Account, without_aws
 from chalicelib.local.context import Context
 from chalicelib.local.outcome import Outcome, call
 from chalicelib.local.project import ROOT, Function, Project
+from chalicelib.local.roles import Role
 from chalicelib.local.stack import Stack
 
 HURRY = {
@@ -48,13 +49,15 @@ class Worker:
         stack: Stack,
         environ: Mapping[str, str],
         output: BinaryIO | None = None,  # takes what the function prints; None: our own standard error
+        role: Role | None = None,  # what the function runs as; None: the account's root
     ) -> None:
         self._function = function
         self._account = stack.account
         self._output = output
         self._command = [sys.executable, "-m", "chalicelib.local.worker", project.module, function.handler]
         path = os.pathsep.join([str(project.root), str(ROOT), environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        self._environ = {**function_environ(function, stack, environ), "PYTHONPATH": path}
+        own = role.env() if role else {}
+        self._environ = {**function_environ(function, stack, environ), **own, "PYTHONPATH": path}
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 

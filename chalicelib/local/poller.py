@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.local.events import Message, scheduled_event, sqs_event, unfinished
 from chalicelib.local.invoker import Invoker
 from chalicelib.local.project import Function, QueueSource
+from chalicelib.local.roles import Role
 from chalicelib.local.stack import Stack
 
 log = logging.getLogger("chalicelib.local")
@@ -125,9 +126,9 @@ def entries(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [{"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]} for number, each in enumerate(messages)]
 
 
-def open_queue(stack: Stack, name: str) -> Queue:
-    """The queue called `name` in the stack's account."""
-    sqs = stack.account.client("sqs")
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+def open_queue(stack: Stack, name: str, role: Role | None = None) -> Queue:
+    """The queue called `name` in the stack's account, as Lambda reads it: by the function's own role."""
+    sqs = role.client("sqs") if role else stack.account.client("sqs")
+    url = stack.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
     known = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"])["Attributes"]
     return Queue(sqs, url, known["QueueArn"], stack.account.region, int(known["VisibilityTimeout"]))

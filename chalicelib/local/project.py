@@ -25,6 +25,7 @@ class Function:
     timeout: int
     memory: int
     environ: Mapping[str, str]
+    policy_file: str | None  # in .chalice/; None: the function has no policy of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Project:
             timeout=scoped.lambda_timeout or DEFAULT_TIMEOUT,
             memory=scoped.lambda_memory_size or DEFAULT_MEMORY,
             environ=scoped.environment_variables,
+            policy_file=scoped.iam_policy_file,
         )
 
     def queues(self, stack: str) -> list[QueueSource]:

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import TracebackType
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.local.invoker import Inline, Invoker, Worker
 from chalicelib.local.poller import Poller, Ticker, open_queue
 from chalicelib.local.project import Function, Project
+from chalicelib.local.roles import Role, function_role
 from chalicelib.local.stack import Stack
 
 log = logging.getLogger("chalicelib.local")
@@ -26,9 +28,10 @@ PAUSE = 1.0  # seconds between attempts to reach an emulator that does not answe
 class Runtime:
     """Runs `project` on `stack` from `start` to `stop`; as a context manager, for the length of a block.
 
-    `workers` is how many calls of one function may run at a time, each in a process of its own. With 0 the functions
-    run in this process, one at a time, for debugging. `tick` is the number of seconds between two calls of every
-    schedule's handler, whatever its own rate; the first comes at once. `output` takes what the processes print.
+    `workers` is how many calls of one function may run at a time, each in a process of its own, which may do what the
+    function's policy allows. With 0 the functions run in this process, one at a time, as the account's root, for
+    debugging. `tick` is the number of seconds between two calls of every schedule's handler, whatever its own rate;
+    the first comes at once. `output` takes what the processes print.
     """
 
     def __init__(
@@ -48,13 +51,17 @@ class Runtime:
         self._threads: list[threading.Thread] = []
         turn = threading.Lock()
 
+        @cache
+        def role(handler: str) -> Role | None:
+            return function_role(project, handler, stack) if workers else None
+
         def invoker(function: Function) -> Invoker:
             if workers:
-                return Worker(project, function, stack, environ, output)
+                return Worker(project, function, stack, environ, output, role(function.handler))
             return Inline(project, function, stack, environ, turn)
 
         self.pollers = [
-            Poller(source, open_queue(stack, source.queue), invoker(source.function))
+            Poller(source, open_queue(stack, source.queue, role(source.function.handler)), invoker(source.function))
             for source in project.queues(stack.name)
             for _ in range(max(1, workers))
         ]

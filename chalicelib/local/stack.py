@@ -16,6 +16,13 @@ TEMPLATE = Path(__file__).parents[2] / ".chalice" / "resources.json"
 VISIBILITY = 30
 CREATE_PATIENCE = 60.0
 
+# On a laptop any twelve digits are a customer, who may send at once.
+SENDERS = [
+    {"ParameterKey": "SenderAccounts", "ParameterValue": "*"},
+    {"ParameterKey": "SenderTopics", "ParameterValue": "*"},
+    {"ParameterKey": "SenderRoles", "ParameterValue": "arn:aws:iam::*:role/tidegate-*-events"},
+]
+
 # What the embedded AWS holds. The rest of the template is about functions, which our own runtime stands in for.
 KEPT = ("AWS::DynamoDB::", "AWS::Events::EventBus", "AWS::Glue::", "AWS::S3::", "AWS::SNS::", "AWS::SQS::")
 
@@ -103,7 +110,7 @@ def provision(
 def create_or_update(cloud: Any, name: str, body: str) -> None:
     """Ask for the stack; an update without a change is no error."""
     try:
-        cloud.create_stack(StackName=name, TemplateBody=body)
+        cloud.create_stack(StackName=name, TemplateBody=body, Parameters=SENDERS)
     except ClientError as error:
         if error.response["Error"]["Code"] != "AlreadyExistsException":
             raise
@@ -113,7 +120,7 @@ def create_or_update(cloud: Any, name: str, body: str) -> None:
 def update(cloud: Any, name: str, body: str) -> None:
     """Ask for the stack's update, if there is anything to update."""
     try:
-        cloud.update_stack(StackName=name, TemplateBody=body)
+        cloud.update_stack(StackName=name, TemplateBody=body, Parameters=SENDERS)
     except ClientError as error:
         if "No updates are to be performed" not in error.response["Error"]["Message"]:
             raise

@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
+from chalicelib.errors import ConfigError
 from chalicelib.wiring.stores import (
+    account,
     connections,
     cursors,
     endpoint,
@@ -17,20 +19,26 @@ from chalicelib.wiring.stores import (
     now,
     pipelines,
     queue,
+    region,
     secrets,
     sessions,
     settings,
     sweeps,
+    vault,
 )
 from chalicelib.wiring.tables import catalog, iceberg, parquet, table
 
 if TYPE_CHECKING:
     from chalicelib.config.destination import Iceberg, Parquet
+    from chalicelib.core.policies import Facts
     from chalicelib.destinations.iceberg.upkeep import IcebergUpkeep
     from chalicelib.flows.admin import Admin
     from chalicelib.flows.audit import Auditing
     from chalicelib.flows.commit import Commit
+    from chalicelib.flows.confirm import Confirm
+    from chalicelib.flows.connecting import Connecting
     from chalicelib.flows.discover import Discover
+    from chalicelib.flows.doctor import Doctor
     from chalicelib.flows.estimate import Estimating
     from chalicelib.flows.explain import Explaining
     from chalicelib.flows.guess import Guessing
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from chalicelib.flows.maintain import Maintain
     from chalicelib.flows.preview import Previewing
     from chalicelib.flows.recover import Recover
+    from chalicelib.flows.remind import Reminding
     from chalicelib.flows.replay import Replaying
     from chalicelib.flows.revalidate import Revalidate
     from chalicelib.flows.schedules import Schedules
@@ -141,6 +150,19 @@ def replaying() -> "Replaying":
     return Replaying(admin(), ledger(), jobs(), discover(), rehearsing, now)
 
 
+def doctor() -> "Doctor":
+    """What keeps a connection from working; a fresh one each time, since it keeps the sessions that it is given."""
+    from chalicelib.aws.probes import AwsProbes
+    from chalicelib.flows.doctor import Doctor
+    from chalicelib.flows.facts import Home
+
+    def home(account: str) -> Home:
+        return Home(account, region() or "us-east-1", settings().stack)
+
+    probes = AwsProbes(sessions(), lambda connection: vault().get(connection))
+    return Doctor(admin().connection, pipelines(), vault(), health(), ledger(), jobs(), probes, home, now)
+
+
 @cache
 def undoing() -> "Undoing":
     """A job's rows taken out again."""
@@ -154,7 +176,7 @@ def tick() -> None:
     from chalicelib.flows.troubles import try_all
 
     steps = (recover().tick, sweeping().tick, schedules().tick, revalidate().tick, maintaining().tick)
-    try_all(steps, metrics())
+    try_all((*steps, reminding().tick), metrics())
 
 
 @cache
@@ -205,7 +227,37 @@ def admin() -> "Admin":
     def runs(name: str) -> bool:
         return any(not sweep.is_over for sweep in sweeps().all(name))
 
-    return Admin(connections(), pipelines(), now, schedules().applied, schedules().removed, lacks, runs)
+    return Admin(connections(), pipelines(), schedules().applied, schedules().removed, lacks, runs)
+
+
+@cache
+def connecting() -> "Connecting":
+    """Connections and their keys."""
+    from chalicelib.core.endpoints import check
+    from chalicelib.flows.connecting import Connecting
+
+    return Connecting(admin(), vault(), health(), now, lambda connection: check(connection, settings().allowed_hosts))
+
+
+@cache
+def reminding() -> "Reminding":
+    """Pasted keys that end soon."""
+    from aws_lambda_powertools import Logger
+
+    from chalicelib.flows.remind import Reminding
+
+    return Reminding(connections(), metrics(), now, Logger(service="tidegate").warning)
+
+
+def facts(name: str) -> "Facts":
+    """What the policies of a connection follow from, as of now."""
+    from chalicelib.flows.facts import Home, gathered
+
+    place = region()
+    if place is None:
+        raise ConfigError("no region is set", where="environment", remedy="Set AWS_REGION to the region of your stack")
+    grant = admin().connection(name)
+    return gathered(grant, pipelines().all(), Home(account(), place, settings().stack))
 
 
 @cache
@@ -268,7 +320,16 @@ def recover() -> "Recover":
         discover(),
         withdraw(),
         lambda task: load().split(task),
+        confirm(),
     )
+
+
+@cache
+def confirm() -> "Confirm":
+    """The look before rows leave."""
+    from chalicelib.flows.confirm import Confirm
+
+    return Confirm(connections(), ledger(), listing(), metrics(), now)
 
 
 @cache

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.sessions import Sessions
     from chalicelib.aws.sweeps import DynamoSweeps
+    from chalicelib.aws.vault import AwsVault
+    from chalicelib.config.connection import Connection
+    from chalicelib.core.keys import Keys
 
 now = partial(datetime.now, UTC)
 
@@ -36,12 +39,16 @@ def sessions() -> "Sessions":
     """Clients, from the standard AWS environment."""
     from botocore.session import Session
 
+    from chalicelib.aws.network import Network
     from chalicelib.aws.sessions import Sessions
+
+    def keys(connection: "Connection") -> "Keys | None":
+        return vault().get(connection)
 
     session = Session()
     if chosen := os.environ.get("AWS_REGION"):  # botocore reads only AWS_DEFAULT_REGION; Lambda and people set this
         session.set_config_variable("region", chosen)
-    return Sessions(session)
+    return Sessions(session, Network(settings().allowed_hosts, keys=keys, ours=account), keys)
 
 
 @cache
@@ -109,6 +116,14 @@ def secrets() -> "Secrets":
     from chalicelib.aws.secrets import Secrets
 
     return Secrets(sessions().client("secretsmanager"))
+
+
+@cache
+def vault() -> "AwsVault":
+    """Keys of connections."""
+    from chalicelib.aws.vault import AwsVault
+
+    return AwsVault(lambda: sessions().client("secretsmanager"), lambda: sessions().client("ssm"), settings().stack)
 
 
 @cache

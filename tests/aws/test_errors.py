@@ -1,3 +1,5 @@
+from traceback import format_exception
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,9 +19,12 @@ from chalicelib.errors import (
     AccessDenied,
     BucketNotFound,
     ConfigError,
+    CredentialsExpired,
+    CredentialsRefused,
     ObjectArchived,
     ObjectChanged,
     ObjectMissing,
+    RoleNotAssumable,
     SourceUnavailable,
     Throttled,
     TidegateError,
@@ -64,8 +69,12 @@ def seen(error: Exception) -> TidegateError:
         ("Unheard", 429, Throttled),
         ("InternalError", 500, SourceUnavailable),
         ("Unheard", 502, SourceUnavailable),
-        ("ExpiredToken", 400, ConfigError),
-        ("InvalidAccessKeyId", 403, ConfigError),
+        ("ExpiredToken", 400, CredentialsExpired),
+        ("InvalidAccessKeyId", 403, CredentialsRefused),
+        ("RequestTimeTooSkewed", 403, ConfigError),
+        ("RegionDisabledException", 403, RoleNotAssumable),
+        ("PackedPolicyTooLarge", 400, ConfigError),
+        ("MalformedPolicyDocument", 400, ConfigError),
         ("ResourceNotFoundException", 400, ConfigError),
         ("Unheard", 400, ConfigError),
     ],
@@ -102,6 +111,76 @@ def test_a_denial_by_kms_is_told_from_one_by_s3() -> None:
     assert "s3:ListBucket" in by_s3.remedy
 
 
+def denial(action: str, why: str) -> str:
+    return f"User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: {action} on resource: x {why}"
+
+
+@pytest.mark.parametrize(
+    ("action", "why", "said"),
+    [
+        ("s3:GetObject", "with an explicit deny in a service control policy", "service control policy"),
+        ("s3:GetObject", "because no service control policy allows the s3:GetObject action", "service control policy"),
+        ("kms:Decrypt", "with an explicit deny in a service control policy", "service control policy"),
+        ("s3:GetObject", "with an explicit deny in a resource control policy", "resource control policy"),
+        ("s3:GetObject", "because no permissions boundary allows the s3:GetObject action", "permissions boundary"),
+        ("s3:GetObject", "with an explicit deny in a permissions boundary", "permissions boundary"),
+        ("s3:GetObject", "because no VPC endpoint policy allows the s3:GetObject action", "VPC endpoint"),
+        ("s3:GetObject", "with an explicit deny in a VPC endpoint policy", "VPC endpoint"),
+        ("s3:GetObject", "because no session policy allows the s3:GetObject action", "session's own policy"),
+        ("s3:GetObject", "with an explicit deny in an identity-based policy", "Deny in a policy of the role"),
+        ("s3:GetObject", "with an explicit deny in a resource-based policy", "Deny in the policy of the bucket"),
+        ("s3:GetObject", "because no resource-based policy allows the s3:GetObject action", "bucket's policy"),
+        ("s3:GetObject", "because no identity-based policy allows the s3:GetObject action", "refused to give"),
+        ("kms:Decrypt", "because no identity-based policy allows the kms:Decrypt action", "in the role's policy"),
+        ("kms:Decrypt", "because no resource-based policy allows the kms:Decrypt action", "in the key's own policy"),
+        ("kms:Decrypt", "", "in the role's policy and in the key's own policy"),
+    ],
+)
+def test_a_denial_names_the_policy_that_it_comes_from(action: str, why: str, said: str) -> None:
+    by_botocore = seen(refusal("AccessDenied", 403, denial(action, why)))
+    text = obstore_text("403 Forbidden", "AccessDenied", denial(action, why))
+    for error in (by_botocore, from_obstore(PermissionDeniedError(text), "s3://acme/a.csv")):
+        assert type(error) is AccessDenied
+        assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "said"),
+    [
+        ("AccessDenied", 403, denial("sts:AssumeRole", ""), "trust policy must name us"),
+        ("AccessDenied", 403, denial("sts:AssumeRole", "because no identity-based policy allows it"), "who made the"),
+        ("AccessDenied", 403, denial("sts:AssumeRole", "because no role trust policy allows it"), "refuses us"),
+        ("AccessDenied", 403, denial("sts:AssumeRole", "because no resource-based policy allows it"), "refuses us"),
+        ("ValidationError", 400, "The requested DurationSeconds exceeds the MaxSessionDuration", "duration_in_seconds"),
+        ("RegionDisabledException", 403, "STS is not activated in this region", "sts_region"),
+    ],
+)
+def test_a_refused_role_says_what_sts_tells(code: str, status: int, message: str, said: str) -> None:
+    assert said in str(seen(refusal(code, status, message, operation="AssumeRole")))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("SignatureDoesNotMatch", "Signature expired: 20261122T120000Z is now earlier than 20261122T130000Z"),
+        ("InvalidSignatureException", "Signature not yet current: 20261122T120000Z is still later than 2026"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_named(code: str, message: str) -> None:
+    assert "clock" in seen(refusal(code, 403, message)).what
+
+
+def test_what_is_encrypted_with_its_owners_key_says_so() -> None:
+    message = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided"
+    assert "SSE-C" in seen(refusal("InvalidRequest", 400, message)).what
+    assert "SSE-C" in seen(refusal("400", 400, "Bad Request", operation="HeadObject")).remedy  # it has no words
+
+
+def test_words_in_what_is_no_refusal_decide_nothing() -> None:
+    assert type(seen(refusal("NoSuchKey", 404, "session policy"))) is ObjectMissing
+
+
 def test_a_denial_of_tags_is_told_from_one_of_the_object() -> None:
     assert "s3:GetObjectTagging" in seen(refusal("AccessDenied", 403, operation="GetObjectTagging")).remedy
     gone = refusal("MethodNotAllowed", 405, operation="GetObjectTagging")  # the version is a delete marker
@@ -121,7 +200,7 @@ def test_the_remedy_for_a_wrong_region_names_the_right_one() -> None:
         (ConnectTimeoutError(endpoint_url="http://x"), SourceUnavailable),
         (ReadTimeoutError(endpoint_url="http://x"), SourceUnavailable),
         (ResponseStreamingError(error="cut"), SourceUnavailable),
-        (NoCredentialsError(), ConfigError),
+        (NoCredentialsError(), CredentialsRefused),
         (NoRegionError(), ConfigError),
         (ParamValidationError(report="Missing"), ConfigError),
     ],
@@ -149,6 +228,11 @@ def test_no_message_repeats_a_secret(code: str, message: str) -> None:
     assert "SECRET" not in str(seen(refusal(code, 400, message)))
 
 
+def test_no_traceback_repeats_a_secret() -> None:
+    error = seen(refusal("SignatureDoesNotMatch", 403, "The Canonical String was\nx-amz-security-token:SECRET"))
+    assert "SECRET" not in "".join(format_exception(error))
+
+
 def obstore_text(status: str, code: str, message: str = "because") -> str:
     said = f"<Code>{code}</Code><Message>{message}</Message><Region>eu-west-1</Region>"
     answer = f'Server returned non-2xx status code: {status}: <?xml version="1.0"?>\n<Error>{said}</Error>'
@@ -165,7 +249,7 @@ def obstore_text(status: str, code: str, message: str = "because") -> str:
         (PreconditionError(obstore_text("412 Precondition Failed", "PreconditionFailed")), ObjectChanged),
         (GenericError(obstore_text("503 Service Unavailable", "SlowDown")), Throttled),
         (GenericError(obstore_text("500 Internal Server Error", "InternalError")), SourceUnavailable),
-        (GenericError(obstore_text("400 Bad Request", "ExpiredToken")), ConfigError),
+        (GenericError(obstore_text("400 Bad Request", "ExpiredToken")), CredentialsExpired),
         (GenericError("Received redirect without LOCATION, this normally indicates …"), BucketNotFound),
         (GenericError("Generic S3 error: HTTP error: error sending request"), SourceUnavailable),
         (UnauthenticatedError("External AWS credential provider: ValueError"), SourceUnavailable),

@@ -9,7 +9,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from chalicelib.aws.buckets import Buckets, ObjectBody
+from chalicelib.aws.bodies import ObjectBody
+from chalicelib.aws.buckets import Buckets
+from chalicelib.config.access.keys import Anonymous
+from chalicelib.core.connections import Grant
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
     AccessDenied,
@@ -188,10 +191,14 @@ def test_a_region_mismatch_is_told(wire: Wire, buckets: Buckets) -> None:
         buckets.open(GRANT, ref_to("a.csv"), prefix="")
 
 
-def test_an_unreachable_server_is_for_the_queue_to_repeat(wire: Wire, buckets: Buckets) -> None:
+@pytest.mark.parametrize("key", ["a.csv", "a//b.csv"])
+def test_an_unreachable_server_is_for_the_queue_to_repeat(
+    wire: Wire, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     nowhere = Buckets(buckets.sessions, "http://127.0.0.1:1")
     with pytest.raises(SourceUnavailable):
-        nowhere.open(GRANT, ref_to("a.csv"), prefix="")
+        nowhere.open(Grant(Anonymous(name="acme"), "e" * 64, NOW), ref_to(key), prefix="")
 
 
 def test_each_range_is_asked_for_with_credentials_that_are_good(wire: Wire) -> None:
@@ -210,3 +217,11 @@ def test_a_role_that_is_taken_away_in_mid_read_is_named(wire: Wire) -> None:
         wire.refuses_roles = True
         with pytest.raises(RoleNotAssumable):
             body.read()
+
+
+def test_nothing_is_listed_over_a_connection_that_may_not_list(wire: Wire, buckets: Buckets) -> None:
+    wire.refusal, wire.listed = (403, "AccessDenied"), []
+    unlisted = Grant(GRANT.connection.model_copy(update={"can_list": False}), GRANT.external_id, NOW)
+    with pytest.raises(AccessDenied):
+        buckets.open(unlisted, ref_to("a.csv"), prefix="")
+    assert all("list-type" not in path for path, _ in wire.requests)

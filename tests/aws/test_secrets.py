@@ -37,3 +37,10 @@ def test_a_secret_is_fetched_once_and_shown_nowhere(client: SecretsManagerClient
 def test_a_secret_that_is_not_there_says_which(client: SecretsManagerClient) -> None:
     with pytest.raises(ConfigError, match="secret tidegate/salt"):
         Secrets(client)("salt")
+
+
+@pytest.mark.parametrize("name", ["connections/acme", "connections/", "connections//acme"])
+def test_a_connections_secret_is_nobodys_elses(client: SecretsManagerClient, name: str) -> None:
+    client.create_secret(Name="tidegate/connections/acme", SecretString="{}")
+    with pytest.raises(ConfigError, match="Only the connection"):
+        Secrets(client)(name)

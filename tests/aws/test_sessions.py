@@ -15,6 +15,7 @@ from chalicelib.aws.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.errors import ConfigError, RoleNotAssumable, Throttled
+from tests import planted
 
 LOADER = create_loader()  # reading AWS's models takes long
 CONNECTION = AssumeRole(
@@ -46,8 +47,10 @@ class Sts:
 
     def granted(self) -> str:
         end = (datetime.now(UTC) + self.lifetime).isoformat()  # noqa: TID251 - botocore compares with the true time
-        key = f"<AccessKeyId>KEY{len(self.requests)}</AccessKeyId><SecretAccessKey>S</SecretAccessKey>"
-        given = f"<Credentials>{key}<SessionToken>T</SessionToken><Expiration>{end}</Expiration></Credentials>"
+        secret = f"<SecretAccessKey>{planted.SECRET_ACCESS_KEY}</SecretAccessKey>"
+        token = f"<SessionToken>{planted.SESSION_TOKEN}</SessionToken>"
+        key = f"<AccessKeyId>KEY{len(self.requests)}</AccessKeyId>{secret}"
+        given = f"<Credentials>{key}{token}<Expiration>{end}</Expiration></Credentials>"
         return f"<AssumeRoleResponse><AssumeRoleResult>{given}</AssumeRoleResult></AssumeRoleResponse>"
 
 

@@ -1,7 +1,6 @@
-"""`connection …` and `policy`, for people and for programs."""
+"""`connection …`, for people and for programs."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,50 +93,3 @@ def test_what_cannot_be_is_refused_before_anything_is_stored(tidegate: Run, argu
     assert (refused.code, refused.out) == (2, "")
     assert words in refused.err
     assert tidegate("connection", "list", "--json").out == ""
-
-
-def test_the_policies_let_this_connection_in_and_no_further(flights: Run) -> None:
-    external_id = json.loads(flights("connection", "show", "acme", "--json").out)["external_id"]
-    both = json.loads(flights("policy", "acme", "--json").out)
-    (statement,) = both["trust"]["Statement"]
-    assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
-    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": external_id}}
-    assert both["role"]["Statement"][1]["Resource"] == ["arn:aws:s3:::acme-exports/in/*"]
-
-
-def test_one_policy_is_printed_ready_to_paste(acme: Run) -> None:
-    for kind in ("trust", "role"):
-        printed = acme("policy", "acme", kind).out
-        assert json.loads(printed) == json.loads(acme("policy", "acme", "--json").out)[kind]
-        assert printed.count("\n") > 5
-    whole = acme("policy", "acme").out
-    assert whole.startswith(f"# Trust policy of {ARN}")
-    assert "# Permissions of that role" in whole
-
-
-def test_what_the_connection_declares_is_what_its_role_may_read(tidegate: Run) -> None:
-    options = ["--bucket", "one-bucket", "--bucket", "two-bucket", "--prefix", "in/"]
-    tidegate("connection", "create", "acme", "--role-arn", ARN, *options)
-    listing, reading = json.loads(tidegate("policy", "acme", "role", "--json").out)["Statement"]
-    assert listing["Resource"] == ["arn:aws:s3:::one-bucket", "arn:aws:s3:::two-bucket"]
-    assert reading["Resource"] == ["arn:aws:s3:::one-bucket/in/*", "arn:aws:s3:::two-bucket/in/*"]
-
-
-def test_a_pipeline_for_a_whole_bucket_widens_the_role(acme: Run, document: Callable[..., str]) -> None:
-    source = {"bucket": "acme-exports", "parser": {"type": "csv"}}
-    acme("apply", document(**{"in": source}))
-    _, reading = json.loads(acme("policy", "acme", "role", "--json").out)["Statement"]
-    assert reading["Resource"] == ["arn:aws:s3:::acme-exports/*"]
-
-
-def test_a_pipeline_that_reads_tags_widens_the_role(acme: Run, document: Callable[..., str]) -> None:
-    source = {"bucket": "acme-exports", "parser": {"type": "objects", "tags": True}}
-    acme("apply", document(**{"in": source}))
-    _, reading = json.loads(acme("policy", "acme", "role", "--json").out)["Statement"]
-    assert "s3:GetObjectTagging" in reading["Action"]
-
-
-def test_a_policy_needs_its_connection(tidegate: Run) -> None:
-    refused = tidegate("policy", "acme")
-    assert refused.code == 2
-    assert "There are none yet" in refused.err

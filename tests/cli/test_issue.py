@@ -36,7 +36,7 @@ class Commands:
 
     def admin(self) -> Admin:
         world, schedules = self.world, self.schedules()
-        return Admin(world.connections, world.pipelines, world.clock, schedules.applied, schedules.removed)
+        return Admin(world.connections, world.pipelines, schedules.applied, schedules.removed)
 
     def jobs(self) -> FakeJobs:
         return self.world.jobs

@@ -54,7 +54,7 @@ class Commands:
         return self.world.clock
 
     def admin(self) -> Admin:
-        return Admin(self.world.connections, self.world.pipelines, self.now, lambda _: None, lambda _: None)
+        return Admin(self.world.connections, self.world.pipelines, lambda _: None, lambda _: None)
 
     def jobs(self) -> FakeJobs:
         return self.world.jobs

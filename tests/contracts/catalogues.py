@@ -113,7 +113,7 @@ def _on_s3(catalog: Scripted, client: Any, warehouse: str, folder: Path, *, ours
 
     def fetch(path: str, to: Path) -> None:
         bucket, _, key = path.removeprefix("s3://").partition("/")
-        client.download_file(bucket, key, str(to))
+        to.write_bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     tables = IcebergTables(lambda: catalog, warehouse, translated, places_tables=ours)
     return Ground(catalog, tables, Stage(S3Lake(client), warehouse, SHARED), name(), folder, fetch)

@@ -12,9 +12,10 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, RESTError
 
 from chalicelib.local.emulator import HOST, free_port
+from tests import planted
 
 WEED = Path(sys.executable).with_name("weed")
-ACCESS, SECRET = "catalogue", "catalogue-secret"
+ACCESS, SECRET = "catalogue", planted.CATALOGUE_SECRET
 TABLES = "tables"  # the bucket of tables, which the catalogue keeps
 PATIENCE = 30.0
 

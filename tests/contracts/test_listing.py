@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta
 from itertools import count
 from typing import Any, Protocol
@@ -16,11 +17,11 @@ from moto.server import ThreadedMotoServer
 from chalicelib.aws.listing import Listing
 from chalicelib.aws.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
-from chalicelib.core import policies
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Listed, Page
 from chalicelib.core.objects import ObjectRef
-from chalicelib.errors import AccessDenied, BucketNotFound, RoleNotAssumable
+from chalicelib.core.policies import Facts, Kind, sheets
+from chalicelib.errors import AccessDenied, BucketNotFound, ConfigError, RoleNotAssumable
 from chalicelib.local import emulator as embedded
 from chalicelib.local.account import CUSTOMERS, Account
 from chalicelib.local.customer import open_customer
@@ -106,9 +107,13 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, Acc
     """Our account in the embedded AWS, the customer's, and its role, which may list and read what it is told to."""
     with embedded.running(tmp_path_factory.mktemp("emulator")) as running:
         ours, customer = running.account(), running.account(CUSTOMERS)
-        trust = policies.trust(f"arn:aws:iam::{ours.number}:root", GRANT.external_id)
-        made = open_customer(customer, "acme-any", role="reader", trust=trust, permissions=policies.role(()))
-        yield ours, customer, made.role_arn
+        role = f"arn:aws:iam::{customer.number}:role/reader"
+        grant = Grant(AssumeRole(name="acme", role_arn=role), GRANT.external_id, GRANT.created_at)
+        queue = f"arn:aws:sqs:{ours.region}:{ours.number}:arrivals"
+        pasted = {sheet.kind: sheet.document for sheet in sheets(Facts(grant, ours.number, ours.region, queue))}
+        permissions = pasted[Kind.ROLE]
+        open_customer(customer, "acme-any", role="reader", trust=pasted[Kind.TRUST], permissions=permissions)
+        yield ours, customer, role
 
 
 @pytest.fixture
@@ -175,6 +180,12 @@ def walked(shown: Shown, grant: Grant, bucket: str, prefix: str = "", **bounds: 
         assert page.next_after is None or len(page.objects) == bounds.get("limit", 1000)
         found, after = found + keys_of(page), page.next_after
     return found
+
+
+def in_seconds(page: Page) -> list[Listed]:
+    """The objects with times as S3 lists them; MiniStack's have fractions."""
+    refs = (replace(each.ref, created_at=each.ref.created_at.replace(microsecond=0)) for each in page.objects)
+    return [replace(each, ref=ref) for each, ref in zip(page.objects, refs, strict=True)]
 
 
 def in_order(keys: Sequence[str]) -> list[str]:
@@ -258,6 +269,22 @@ def test_only_the_newest_content_of_a_key_is_shown(shown: Shown, grant: Grant) -
     new = shown.put(bucket, "a", b"new")
     shown.delete(shown.put(bucket, "b", b"gone"))
     assert [(each.ref.key, each.ref.etag) for each in shown.page(grant, bucket, "").objects] == [("a", new.etag)]
+
+
+def test_one_key_is_the_same_whether_it_is_listed_or_asked_for(shown: Shown, grant: Grant) -> None:
+    bucket = fresh(shown, versioned=True)
+    unlisted = replace(grant, connection=grant.connection.model_copy(update={"can_list": False}))
+    for key in ("in/a b.csv", "in/é+%"):
+        fill(shown, bucket, [key, f"{key}x"])
+        shown.put(bucket, key, b"newer")
+        listed = shown.page(grant, bucket, key, limit=1, exact=True)
+        asked = shown.page(unlisted, bucket, key, exact=True)
+        assert in_seconds(asked) == in_seconds(listed)
+        assert asked.next_after is None
+    shown.archive(shown.put(bucket, "in/old", b"1"))
+    assert shown.page(unlisted, bucket, "in/old", exact=True).objects[0].archived
+    with pytest.raises(ConfigError, match="s3:ListBucket"):
+        shown.page(unlisted, bucket, "in/")
 
 
 def test_an_archived_object_shows_its_class(shown: Shown, grant: Grant, bucket: str) -> None:

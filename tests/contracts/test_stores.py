@@ -11,6 +11,7 @@ from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
 from chalicelib.aws.pipelines import DynamoPipelines
 from chalicelib.config.columns import Column, ColumnType
+from chalicelib.core.connections import Kept
 from chalicelib.core.jobs import Job, JobChange, JobKind, JobState, on_staged
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import ObjectRef
@@ -286,3 +287,15 @@ def test_a_connection_keeps_its_first_external_id(stores: Stores) -> None:
     assert stores.connections.remove("acme")
     assert not stores.connections.remove("acme")
     assert stores.connections.get("acme") is None
+
+
+def test_a_connection_is_changed_only_while_it_is_there(stores: Stores) -> None:
+    before, after = grant(), grant(region="eu-west-1")
+    assert not stores.connections.put(before)
+    assert stores.connections.get("acme") is None
+    stores.connections.add(before)
+    assert stores.connections.put(replace(after, kept=Kept("****LE12", NOW, NOW)))
+    assert stores.connections.get("acme") == replace(after, kept=Kept("****LE12", NOW, NOW))
+    assert not stores.connections.put(grant("c" * 64)), "it was deleted and made again: another one of this name"
+    assert stores.connections.put(after)
+    assert stores.connections.get("acme") == after, "what was kept is gone with the keys"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from chalicelib.cli.main import tidegate
+from chalicelib.config.connection import parse_connection
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.schedule import Turn
 from chalicelib.settings import PREFIX, Settings
@@ -135,6 +136,15 @@ def test_every_pipeline_in_a_document_is_one(path: Path, text: str) -> None:
 def test_every_destination_in_a_document_is_one(path: Path, text: str) -> None:
     document = {"name": "p", "connection": "c", "in": {"bucket": "abc", "parser": {"type": "csv"}}}
     Pipeline.parse(document | yaml.safe_load(text), where=name(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [(path, text) for path in DOCUMENTS for text in fences(path, "yaml connection")],
+    ids=lambda value: "",
+)
+def test_every_connection_in_a_document_is_one(path: Path, text: str) -> None:
+    parse_connection({"name": "c"} | yaml.safe_load(text), where=name(path))
 
 
 @pytest.mark.parametrize("text", fences(ROOT / "docs/filters.md", "yaml filter"))

@@ -1,9 +1,10 @@
-"""docs/parameters.md and docs/filters.md name every key of a pipeline document, as the declarations have it."""
+"""docs/parameters.md and docs/filters.md name every key of a document, as the declarations have it."""
 
 import re
 
 import pytest
 
+from chalicelib.config.connection import METHODS
 from chalicelib.config.pipeline import Pipeline
 from scripts.parameters import DOCS, SECTIONS, fresh, nested, table
 
@@ -30,4 +31,11 @@ def test_every_part_of_a_document_has_its_table_once() -> None:
 
 def test_no_part_of_a_document_is_without_a_table() -> None:
     known = {model for models in SECTIONS.values() for model in models}
-    assert set(nested(Pipeline)) <= known
+    assert {*nested(Pipeline), *(inner for method in METHODS.values() for inner in nested(method))} <= known
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_key_of_every_method_is_in_one_table(method: str) -> None:
+    tables = ("connection", f"connection {method}")
+    told = [row.split("`")[1] for title in tables if title in SECTIONS for row in table(title).splitlines()[2:]]
+    assert sorted(told) == sorted(METHODS[method].model_fields)

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.core.connections import Grant
 from chalicelib.core.descriptions import Description
-from chalicelib.core.listing import Listed, Page
+from chalicelib.core.listing import Listed, Page, unlisted
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import (
     AccessDenied,
@@ -116,10 +116,13 @@ class FakeBuckets:
         start_after: str = "",
         until: str | None = None,
         limit: int = 1000,
+        exact: bool = False,
     ) -> Page:
         """The latest objects, in whole seconds and without versions, as S3 lists them."""
-        self.listings += 1
         where = f"s3://{bucket}/{prefix}"
+        if not grant.connection.can_list:
+            return self._single(grant, bucket, prefix, start_after, until) if exact else self._unlisted(grant, where)
+        self.listings += 1
         if grant.connection.name in self.refused:
             raise RoleNotAssumable("refused", where=grant.connection.role)
         if bucket not in self.versioned:
@@ -134,7 +137,24 @@ class FakeBuckets:
         return Page(objects, found[-1] if len(found) == limit < len(after) else None)
 
     def probe(self, grant: Grant, bucket: str, prefix: str) -> None:
-        self.page(grant, bucket, prefix, limit=1)
+        if grant.connection.can_list:
+            self.page(grant, bucket, prefix, limit=1)
+        elif grant.connection.name in self.refused:
+            raise RoleNotAssumable("refused", where=grant.connection.name)
+
+    def _unlisted(self, grant: Grant, where: str) -> Page:
+        raise unlisted(grant.connection.name, where)
+
+    def _single(self, grant: Grant, bucket: str, key: str, start_after: str, until: str | None) -> Page:
+        """The page of one key, which is found by a HEAD: without the right to list, S3 says 403 of a missing key."""
+        if grant.connection.name in self.refused:
+            raise RoleNotAssumable("refused", where=grant.connection.name)
+        if bucket not in self.versioned:
+            raise BucketNotFound("refused", where=f"s3://{bucket}/{key}")
+        if bucket in self.denied or (bucket, key) not in self.latest or not self._visible((bucket, key)):
+            raise AccessDenied("refused", where=f"s3://{bucket}/{key}")
+        within = key > start_after and (until is None or key < until)
+        return Page((self._listed((bucket, key)),) if within else (), None)
 
     def range(self, ref: ObjectRef, start: int) -> bytes:
         """Up to `part` bytes of exactly this identity, now."""

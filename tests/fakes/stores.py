@@ -177,7 +177,8 @@ class FakeConnections:
         return self.stored.setdefault(grant.connection.name, grant) is grant
 
     def put(self, grant: Grant) -> bool:
-        if grant.connection.name not in self.stored:
+        known = self.stored.get(grant.connection.name)
+        if known is None or known.external_id != grant.external_id:
             return False
         self.stored[grant.connection.name] = grant
         return True

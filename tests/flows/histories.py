@@ -181,6 +181,7 @@ class History(World):
     puts: Counter[tuple[str, int]] = field(default_factory=Counter)  # how often this content was put under this key
     refs: list[ObjectRef] = field(default_factory=list)  # everything that a notification can be about
     uploads: list[tuple[str, datetime]] = field(default_factory=list)  # multiparts that have begun
+    shown: dict[ObjectRef, datetime] = field(default_factory=dict)  # since when each was there to be read
     touched: dict[str, datetime] = field(default_factory=dict)  # when a key was last put or deleted
     triggers: list[tuple[datetime, bool]] = field(default_factory=list)
     sent: dict[str, tuple[ObjectRef, ...]] = field(default_factory=dict)  # what each message is about
@@ -251,6 +252,14 @@ class History(World):
             name = f"m{next(self._ids)}"
             self.deletions[name] = made.ref
             self.arrivals.append((name, removed(made.ref, self.now, marker=self.setup.versioned)))
+
+    def lie(self, step: Step) -> None:
+        """Somebody says that an object was deleted, which it was not."""
+        made = self._some(step)
+        if made is not None:
+            name = f"m{next(self._ids)}"
+            self.arrivals.append((name, removed(made.ref, self.now, marker=self.setup.versioned)))
+            self.now += timedelta(milliseconds=1)  # whoever lists later is later
 
     def remake(self, step: Step) -> None:
         """What was deleted comes again, with the same content."""
@@ -356,7 +365,7 @@ class History(World):
         """What is true after every step."""
         held: Counter[tuple[str, str]] = Counter()
         for task in self.jobs.stored.values():
-            if task.state in (TaskState.PLANNED, TaskState.LOADING, TaskState.STAGED):
+            if task.state in (TaskState.PLANNED, TaskState.LOADING, TaskState.STAGED) and not self._is_settled(task):
                 held.update((member.key, member.identity) for member in task.members)
                 self._check_task(task)
         assert not {member for member, count in held.items() if count > 1}, "two tasks have the same object"
@@ -441,13 +450,17 @@ class History(World):
         if task.state is TaskState.STAGED:
             assert task.staged is not None
             assert all(f"/{task.attempt}/" in file.path for file in task.staged.files), "a zombie's files are staged"
-            if not task.staged.files or task.id in self.table.tags:
+            if self._is_settled(task):
                 return
         owners = {Owner(task.job, task.number), Owner(task.job, task.number // 1_000_000 - 1)}
         for member in task.members:
             entry = self.ledger.stored[task.pipeline, member.key]
             assert entry.state is State.CLAIMED and entry.owner in owners, f"{task.id} lost its claim: {entry}"
             assert entry.ref.same(member), f"{task.id} has {member}, its claim is of {entry.ref}"
+
+    def _is_settled(self, task: Task) -> bool:
+        """Nothing hangs on its claims any more: its rows are in the table, or there are none."""
+        return task.staged is not None and (not task.staged.files or task.id in self.table.tags)
 
     def _begun(self, task: str) -> None:
         """One attempt at a time, as long as its lease runs."""
@@ -482,7 +495,8 @@ class History(World):
                 and self._readable(made)
                 and (self._passed_by_key(before, after, made) or self._passed_by_time(before, after, made))
             ):
-                assert self._decided(made), f"cursor {before} to {after} passed {made}: {entry}"
+                lied_about = entry is not None and (entry.leaving is not None or entry.replay)  # the tick has it
+                assert lied_about or self._decided(made), f"cursor {before} to {after} passed {made}: {entry}"
         assert after.last_modified_time is None or after.last_modified_time <= self.now
         if after.last_modified_time != before.last_modified_time:
             assert after.last_modified_time is not None and after.last_modified_time <= began, (
@@ -540,6 +554,7 @@ class History(World):
         self.buckets.now = created_at
         ref = self.buckets.put(BUCKET, key, content)
         self.made[key] = Made(ref, number, self.now)
+        self.shown[ref] = self.now
         self.touched[key] = self.now
         self.deleted.pop(key, None)
         self.told_gone.discard(key)
@@ -552,7 +567,11 @@ class History(World):
     def _send(self, event: str, *refs: ObjectRef) -> None:
         name = f"m{next(self._ids)}"
         self.sent[name] = refs
-        self.arrivals.append((name, message([shortened(ref) for ref in refs], event)))
+        self.arrivals.append((name, message([self._announced(ref) for ref in refs], event)))
+
+    def _announced(self, ref: ObjectRef) -> ObjectRef:
+        """As S3 tells of it: an event has the time at which the object was there, not that of its begin (E5)."""
+        return replace(shortened(ref), created_at=self.shown[ref])
 
     def _next(self, queue: list[Any], step: Step, deliver: Callable[[Any], bool]) -> None:
         if queue:

@@ -1,37 +1,23 @@
 """What operators declare stays consistent (F5, F17, F19, P10)."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chalicelib.config.destination import Mode
+from chalicelib.config.pipeline import Pipeline
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
-from tests.examples import BUCKET, START, grant, pipeline
+from tests.examples import BUCKET, grant, pipeline
 from tests.fakes.stores import FakeConnections, FakePipelines
 
 
 def admin(*names: str) -> Admin:
-    made = Admin(FakeConnections(), FakePipelines(), lambda: START, lambda _: None, lambda _: None)
+    made = Admin(FakeConnections(), FakePipelines(), lambda _: None, lambda _: None)
     for name in names:
-        made.connect(grant(name=name).connection)
+        made.connections.add(grant(name=name))
     return made
-
-
-def test_each_connection_gets_an_external_id_of_its_own() -> None:
-    made = admin()
-    first, second = (made.connect(grant(name=name).connection) for name in ("acme", "beta"))
-    assert first.external_id != second.external_id
-    assert all(len(one.external_id) == 64 and int(one.external_id, 16) for one in (first, second))
-    assert (made.connection("acme"), first.created_at) == (first, START)
-
-
-def test_a_name_is_taken_once_and_its_external_id_stays() -> None:
-    made = admin("acme")
-    before = made.connection("acme")
-    with pytest.raises(ConfigError, match="taken"):
-        made.connect(grant(region="eu-west-1").connection)
-    assert made.connection("acme") == before
 
 
 def test_who_asks_for_what_is_not_there_is_told_what_is() -> None:
@@ -41,8 +27,6 @@ def test_who_asks_for_what_is_not_there_is_told_what_is() -> None:
         admin("beta", "acme").connection("gamma")
     with pytest.raises(ConfigError, match="pipeline flights: there is no pipeline"):
         admin("acme").pipeline("flights")
-    with pytest.raises(ConfigError, match="there is no connection"):
-        admin().disconnect("acme")
     with pytest.raises(ConfigError, match="there is no pipeline"):
         admin().delete("flights")
 
@@ -69,13 +53,39 @@ def test_what_replaces_a_table_has_it_for_itself() -> None:
         made.apply(pipeline())
 
 
-@pytest.mark.parametrize("limits", [{"buckets": ["other"]}, {"prefixes": ["out/"]}])
-def test_a_pipeline_outside_its_connection_is_refused(limits: dict[str, list[str]]) -> None:
+@pytest.mark.parametrize("limits", [{"buckets": ["other"]}, {"prefixes": ["out/"]}, {"owner": "alice"}])
+def test_a_pipeline_outside_its_connection_is_refused(limits: dict[str, Any]) -> None:
     made = admin()
-    made.connect(grant(**limits).connection)
+    made.connections.add(grant(**limits))
     with pytest.raises(ConfigError, match="pipeline flights"):
         made.apply(pipeline())
     assert made.pipelines.all() == []
+
+
+def owned(owner: str | None) -> Pipeline:
+    return pipeline().model_copy(update={"owner": owner})
+
+
+def test_a_pipeline_may_use_its_owners_connections_and_nobodys() -> None:
+    made = admin()
+    made.connections.add(grant(owner="alice"))
+    for owner in (None, "bob"):
+        with pytest.raises(ConfigError, match="connection acme is for pipelines of alice"):
+            made.apply(owned(owner))
+    made.apply(owned("alice"))
+    assert made.pipeline("flights").owner == "alice"
+
+
+@pytest.mark.parametrize("owner", [None, "bob"])
+def test_an_owner_is_neither_changed_nor_edited_away(owner: str | None) -> None:
+    made = admin("acme")
+    made.apply(owned(None))
+    made.apply(owned("alice"))
+    with pytest.raises(ConfigError, match="it is alice's, and an owner never changes"):
+        made.apply(owned(owner))
+    assert made.pipeline("flights").owner == "alice"
+    made.delete("flights")
+    made.apply(owned(owner))
 
 
 def test_a_pipeline_is_stored_changed_and_deleted() -> None:
@@ -87,16 +97,6 @@ def test_a_pipeline_is_stored_changed_and_deleted() -> None:
     assert made.pipeline("flights") == changed
     made.delete("flights")
     assert made.pipelines.watching(BUCKET) == []
-
-
-def test_a_connection_in_use_is_kept() -> None:
-    made = admin("acme")
-    made.apply(pipeline())
-    with pytest.raises(ConfigError, match="used by flights"):
-        made.disconnect("acme")
-    made.delete("flights")
-    made.disconnect("acme")
-    assert made.connections.all() == []
 
 
 @pytest.mark.parametrize("what", ["table", "database"])

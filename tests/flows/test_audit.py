@@ -70,7 +70,7 @@ class Bench:
 
 
 def auditing_of(parts: Any, now: Any) -> Auditing:
-    admin = Admin(parts.connections, parts.pipelines, now, lambda _: None, lambda _: None)
+    admin = Admin(parts.connections, parts.pipelines, lambda _: None, lambda _: None)
     return Auditing(admin, parts.listing or parts.buckets, parts.ledger, parts.jobs, lambda _: parts.table, now)
 
 
@@ -355,7 +355,7 @@ def test_a_table_without_origin_columns_has_no_rows_that_tell(
 def audited(world: World, **options: Any) -> Audit:
     world.now += HOUR
     world.buckets.now = world.now
-    made = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    made = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     return Auditing(made, world.buckets, world.ledger, world.jobs, lambda _: world.table, world.clock).audit(
         "flights", rows=True, **options
     )

@@ -28,7 +28,7 @@ def world_with(*keys: str, **source: Any) -> World:
 
 
 def estimated(world: World, bounds: Bounds | None = None, **options: Any) -> Estimate:
-    admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    admin = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     return Estimating(admin, world.buckets, world.ledger, world.clock).estimate(
         "flights", bounds or Bounds(), **options
     )

@@ -29,7 +29,7 @@ def world_with(**source: Any) -> World:
 
 
 def explained(world: World, key: str) -> Explanation:
-    admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    admin = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     return Explaining(admin, world.buckets, world.ledger, world.cursors).explain("flights", key)
 
 
@@ -144,7 +144,7 @@ def test_a_bucket_that_refuses_us_is_part_of_the_answer() -> None:
     assert "refused" in str(found.trouble)
     with pytest.raises(ConfigError, match="no pipeline of this name"):
         Explaining(
-            Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None),
+            Admin(world.connections, world.pipelines, lambda _: None, lambda _: None),
             world.buckets,
             world.ledger,
             world.cursors,

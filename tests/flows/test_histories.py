@@ -19,7 +19,7 @@ SWEEPS = 12  # more than any limit needs for all keys
 
 CUSTOMERS = (
     *("new", "new", "new", "same", "empty", "upload", "complete"),
-    *("delete", "remake", "archive", "restore", "announce"),
+    *("delete", "remake", "archive", "restore", "announce", "lie"),
 )
 PEOPLE = ("trigger", "trigger", "trigger", "switch", "rewind", "backfill", "cancel")
 MACHINES = ("arrive", "load_one", "turn", "commit_one", "again", "lose", "tick", "rounds", "rounds", "wait", "wait")

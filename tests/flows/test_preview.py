@@ -36,7 +36,7 @@ def previewed(
 ) -> Preview:
     connections, pipelines = FakeConnections(), FakePipelines()
     connections.add(grant(prefixes=prefixes))
-    admin = Admin(connections, pipelines, lambda: START, lambda _: None, lambda _: None)
+    admin = Admin(connections, pipelines, lambda _: None, lambda _: None)
     flow = Previewing(admin, there, there, lambda name: name.encode(), lambda: START)
     found = flow.preview(Pipeline.parse(placeholders(written), where="test"), **options)
     assert pipelines.all() == []

@@ -42,7 +42,7 @@ def changed(parser: dict[str, object], on_overwrite: str = "append") -> Pipeline
 
 
 def replaying(world: World) -> Replaying:
-    admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    admin = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     wrap = world.faults.wrap
     rehearsing = Rehearsing(world.pipelines, wrap(world.buckets), lambda name: name.encode(), world.clock)
     return Replaying(admin, wrap(world.ledger), wrap(world.jobs), world.discover, rehearsing, world.clock)

@@ -336,7 +336,7 @@ def test_an_object_that_says_nothing_of_its_columns_is_read_with_the_known_ones(
 
 
 def previewed(world: World, pipeline: Pipeline) -> Preview:
-    admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    admin = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     return Previewing(admin, world.buckets, world.buckets, lambda name: b"", world.clock).preview(pipeline)
 
 

@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def undoing(world: World) -> Undoing:
-    admin = Admin(world.connections, world.pipelines, world.clock, lambda _: None, lambda _: None)
+    admin = Admin(world.connections, world.pipelines, lambda _: None, lambda _: None)
     wrap = world.faults.wrap
     return Undoing(admin, wrap(world.ledger), wrap(world.jobs), world.withdraw, world.clock)
 

@@ -11,12 +11,14 @@ from typing import Any
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import TidegateError
 from chalicelib.flows.commit import Commit
+from chalicelib.flows.confirm import Confirm
 from chalicelib.flows.discover import Discover
 from chalicelib.flows.load import Load
 from chalicelib.flows.recover import Recover
 from chalicelib.flows.revalidate import Revalidate
 from chalicelib.flows.sweep import Sweeping
 from chalicelib.flows.withdraw import Withdraw
+from tests import planted
 from tests.examples import BUCKET, START, grant, pipeline
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.destination import FakeTable
@@ -123,7 +125,7 @@ class World:
             jobs=wrap(self.jobs),
             queue=wrap(self.queue),
             stage=wrap(self.table),
-            secret=lambda name: name.encode(),
+            secret=lambda name: f"{planted.PEPPER} {name}".encode(),
             metrics=self.metrics,
             now=self.clock,
             lease=LEASE,
@@ -186,7 +188,14 @@ class World:
             self.discover,
             self.withdraw,
             self.load.split,
+            self.confirm,
         )
+
+    @property
+    def confirm(self) -> Confirm:
+        wrap = self.faults.wrap
+        listing = wrap(self.listing or self.buckets)
+        return Confirm(self.connections, wrap(self.ledger), listing, self.metrics, self.clock)
 
     @property
     def withdraw(self) -> Withdraw:

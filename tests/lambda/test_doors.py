@@ -1,11 +1,15 @@
 """The doors of app.py, opened with the events that Lambda hands them."""
 
 import json
+import logging
+import logging.handlers
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import boto3
@@ -13,7 +17,9 @@ import pytest
 
 import app
 from chalicelib import wiring
+from chalicelib.config.connection import parse_connection
 from chalicelib.core.jobs import JobState
+from chalicelib.core.keys import Keys
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.notifications import parse
 from chalicelib.core.selection import Reason
@@ -207,9 +213,32 @@ def test_a_tick_leaves_alone_what_is_not_due(account: Any) -> None:
     assert (task.state, task.revision) == (TaskState.PLANNED, 1)
 
 
+def test_keys_that_end_soon_pass_the_tick_as_a_warning_and_a_metric(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = wiring.now() + timedelta(minutes=90)
+    pasted = Keys("ASIAPLANTEDPLANTED12", "planted-secret", "planted-token", ends)
+    wiring.connecting().connect(parse_connection({"name": "acme", "auth_method": "session"}, where="test"), pasted)
+    said = logging.handlers.QueueHandler(Queue())
+    logging.getLogger("tidegate").addHandler(said)
+    try:
+        for _ in range(2):
+            app.tick(event("tick"), Context())
+    finally:
+        logging.getLogger("tidegate").removeHandler(said)
+    warning = said.queue.get_nowait()
+    assert warning.levelname == "WARNING"
+    assert "connection acme: ok, expires in 1 h. Paste new keys with" in warning.getMessage()
+    assert said.queue.empty(), "once an hour"
+    printed = capsys.readouterr().out
+    counted = [json.loads(line) for line in printed.splitlines() if "CredentialsExpiring" in line]
+    assert [line["CredentialsExpiring"] for line in counted] == [[1.0], [1.0]]
+    assert "planted" not in (printed + warning.getMessage()).lower()
+
+
 def test_changing_or_deleting_a_pipeline_keeps_its_ledger(account: Any) -> None:
     admin = wiring.admin()
-    admin.connect(grant().connection)
+    wiring.connecting().connect(grant().connection)
     admin.apply(pipeline(path_prefix="flights/"))
     (ref,) = parse(body("s3_put")).created
     loaded = Entry("flights", ref, State.COMMITTED, discovered_at=ref.created_at, rows=842, revision=1)

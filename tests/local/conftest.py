@@ -10,6 +10,7 @@ from chalicelib.local.account import Account
 from chalicelib.local.customer import Customer, notify, open_customer
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.stack import Stack, provision
+from tests import leaks
 
 EXTERNAL_ID = "e" * 64
 VISIBILITY = 2
@@ -48,8 +49,10 @@ def reading(bucket: str) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The embedded AWS. Fails, with the remedy, where it is not installed."""
-    with embedded.running(tmp_path_factory.mktemp("emulator")) as running:
+    folder = tmp_path_factory.mktemp("emulator")
+    with embedded.running(folder) as running:
         yield running
+    leaks.search(folder)
 
 
 @pytest.fixture(scope="module")

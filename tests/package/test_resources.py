@@ -1,6 +1,7 @@
 """Mistakes in `.chalice/` that cfn-lint lets pass."""
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_no_policy_says_everything(name: str) -> None:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not [action for action in actions if "*" in action]
         assert statement["Resource"] != "*"
-        assert statement["Effect"] == "Allow"
+        assert statement["Effect"] == "Allow" or statement["Sid"].startswith("ButNo")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -92,6 +93,49 @@ def test_only_what_reads_or_lists_enters_customers_accounts() -> None:
         "sweep",
         "tick",
     ]
+
+
+def test_what_enters_customers_accounts_may_tag_its_sessions_and_say_who_it_is() -> None:
+    for name in ("load", "sweep", "tick"):
+        (enter,) = [one for one in statements(name) if "sts:AssumeRole" in one["Action"]]
+        assert set(enter["Action"]) == {"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}
+
+
+KEYS = {
+    "secretsmanager:GetSecretValue": ":secret:ours/connections/acme-AbCdEf",
+    "ssm:GetParameter": ":parameter/ours/connections/acme",
+}
+
+
+def may(name: str, action: str, arn: str) -> bool:
+    """True if the function may do this with the resource whose ARN ends so."""
+    mine = [one for one in statements(name) if action in one["Action"]]
+    effects = {one["Effect"] for one in mine for end in ends(one) if fnmatchcase(arn, end)}
+    return effects == {"Allow"}
+
+
+def ends(statement: dict[str, Any]) -> list[str]:
+    """What follows the account in the statement's resources, for a stack called `ours`."""
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    texts = [each.get("Fn::Sub", "").replace("${AWS::StackName}", "ours") for each in resources]
+    return [f"*{text.partition('AccountId}')[2]}" for text in texts if "AccountId}" in text]
+
+
+@pytest.mark.parametrize("action", KEYS)
+def test_only_what_enters_customers_accounts_may_read_connections_keys(action: str) -> None:
+    assert [name for name in FUNCTIONS if may(name, action, KEYS[action])] == ["load", "sweep", "tick"]
+
+
+def test_secrets_of_filters_and_of_the_catalogue_are_read_by_those_that_need_them() -> None:
+    action = "secretsmanager:GetSecretValue"
+    assert [name for name in FUNCTIONS if may(name, action, ":secret:tidegate/salt-AbCdEf")] == [
+        "load",
+        "commit",
+        "maintain",
+    ]
+    assert not [name for name in FUNCTIONS if may(name, action, ":secret:other/salt-AbCdEf")]
+    assert not [name for name in FUNCTIONS if may(name, action, ":secret:other/connections/acme-AbCdEf")]
+    assert not [name for name in FUNCTIONS if may(name, "ssm:GetParameter", ":parameter/other")]
 
 
 def test_only_commit_and_maintain_may_delete_and_only_in_our_own_bucket() -> None:

@@ -1,9 +1,10 @@
 """What every way into a customer's account has, however it is opened."""
 
 import re
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from chalicelib.config.names import NAME
 from chalicelib.config.spec import Spec
@@ -59,21 +60,27 @@ class Way(Spec):
         "sqs", description="How the bucket's events reach us; `tidegate policy` prints what that takes."
     )
     secret_store: Literal["secrets_manager", "parameter_store"] = Field(
-        "secrets_manager", description="Where the secret `tidegate/connections/NAME` lies, if the method needs one."
+        "secrets_manager", description="Where the secret `STACK/connections/NAME` lies, if the method needs one."
     )
 
     @field_validator("endpoint")
     @classmethod
     def _is_an_address(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
+        if endpoint is not None and not _is_address(endpoint):
             raise ValueError("give http(s)://host or http(s)://host:port, without user, path or query")
         return endpoint if endpoint is None else endpoint.rstrip("/")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.endpoint is not None and (self.use_fips_endpoint or self.use_dualstack_endpoint):
+            raise ValueError("endpoint goes before use_fips_endpoint and use_dualstack_endpoint: give one or the other")
+        return self
 
     @field_validator("kms_keys")
     @classmethod
     def _are_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         for key in keys:
-            if not re.match(KEY, key):
+            if not re.fullmatch(KEY, key):
                 raise ValueError(f"{key} is no key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID; aliases are no resources)")
         return keys
 
@@ -102,10 +109,20 @@ class Way(Spec):
             return None
         return self.bucket_owner or (None if self.account == ours else self.account)
 
-    def refusal(self, bucket: str, prefix: str) -> str | None:
-        """Why a pipeline may not read `prefix` of `bucket` over this connection; None if it may (F17)."""
+    def refusal(self, bucket: str, prefix: str, *, owner: str | None) -> str | None:
+        """Why a pipeline of `owner` may not read `prefix` of `bucket` over this connection; None if it may (F17)."""
+        if self.owner is not None and owner != self.owner:
+            whose = f"is {owner}'s" if owner is not None else "has no owner"
+            return f"connection {self.name} is for pipelines of {self.owner}, and this one {whose}"
         if self.buckets and bucket not in self.buckets:
             return f"connection {self.name} is for {', '.join(self.buckets)}, not for {bucket}"
         if self.prefixes and not prefix.startswith(self.prefixes):
             return f"connection {self.name} is for keys under {', '.join(self.prefixes)}, not for {prefix!r}"
         return None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return ENDPOINT.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # no such IPv6 address, or no such port
+        return False

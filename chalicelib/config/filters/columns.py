@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib.config.filters.kind import Kind, plain
 from chalicelib.config.filters.path import steps
+from chalicelib.config.patterns import Glob
 from chalicelib.config.spec import Spec
 
 Scalar = Annotated[bool | int | float | str | None, BeforeValidator(plain)]
@@ -14,13 +15,13 @@ Scalar = Annotated[bool | int | float | str | None, BeforeValidator(plain)]
 class Name(Spec):
     """A column by name, or several by a glob."""
 
-    name: str = Field(min_length=1, description="A column, or a glob for several: `tmp_*`, `?`.")
+    name: Glob = Field(min_length=1, description="A column, or a glob for several: `tmp_*`, `?`.")
 
 
 class Taken(Kind):
     """A column that is copied, converted, filled up or made of a constant (F73)."""
 
-    name: str = Field(min_length=1, description="Of the new column; in retain_columns perhaps a glob: `tmp_*`.")
+    name: Glob = Field(min_length=1, description="Of the new column; in retain_columns perhaps a glob: `tmp_*`.")
     src: str | None = Field(
         None,
         min_length=1,

@@ -13,7 +13,10 @@ class Expanded(Column):
     """A column whose values stand within JSON."""
 
     path: str | None = Field(
-        None, min_length=1, description="JSONPath to the value, from `root` on; left out: the name is the path (F74)."
+        None,
+        min_length=1,
+        description="JSONPath (RFC 9535 without regular expressions; `..` and one filter at most once) to the value, "
+        "from `root` on; left out: the name is the path (F74).",
     )
 
     @model_validator(mode="after")

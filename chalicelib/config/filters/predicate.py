@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from chalicelib.config.patterns import valid
+from chalicelib.config.patterns import short, valid
 
 MAX_DEPTH = 50  # parentheses and nots within each other
 
@@ -242,7 +242,7 @@ class _Parser:
                 self.fail("and")
             return And((Compare(">=", left, low), Compare("<=", left, self.operand())))
         if self.word("like"):
-            return Like(left, self.pattern())
+            return Like(left, short(self.pattern()))
         if self.word("matches"):
             return Matches(left, str(valid(self.pattern())))
         return None

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.filters.expand_json import Expanded, ExpandJson
-from chalicelib.config.filters.path import steps
+from chalicelib.config.filters.path import found_by, steps
 from chalicelib.errors import TooManyBadRows
 from chalicelib.records.filters.json_at_once import AtOnce
 from chalicelib.records.filters.json_keys import Keys, Strict
@@ -22,7 +23,7 @@ from chalicelib.records.types.schema import arrow_type
 _PIECE = 1000  # values that are held as Python's at the same time: a third of the CPU of a whole page
 MAX_FOUND = 1000  # columns: what has more keys is a map, not a record
 
-_Way = Callable[[list[Any]], list[Any]]
+_Way = Callable[[list[Any]], tuple[list[Any], dict[int, str]]]  # what is found, and why, by row, nothing could be
 
 
 def finds(declared: ExpandJson) -> bool:
@@ -106,9 +107,10 @@ class _Reading:
             _note(bad, self.strict.strangers(reached(values, _root(self.declared)), name), start)
         exact = parsed(texts, decimals=True)[0] if self.has_decimals else values
         for (column, way), arrays in zip(self.wanted, parts, strict=True):
-            made = column_of(way(exact if column.type is ColumnType.DECIMAL else values), column)
+            reached_values, lost = way(exact if column.type is ColumnType.DECIMAL else values)
+            made = column_of(reached_values, column)
             arrays.append(made.array)
-            _note(bad, made.bad, start)
+            _note(bad, made.bad | {row: f"{column.name}: {text}" for row, text in lost.items()}, start)
 
 
 def _at_once(declared: ExpandJson, wanted: list[tuple[Column, _Way]], *, strict: bool) -> AtOnce | None:
@@ -162,17 +164,22 @@ def _told(column: Column, declared: ExpandJson) -> Column:
 def _way(declared: ExpandJson, column: Expanded) -> _Way:
     simple, path = declared.paths(column)
     if simple is not None:
-        return lambda values: reached(values, simple)
-    single = path.singular_query()
-    return lambda values: [_sought(path, single, value) for value in values]
+        return lambda values: (reached(values, simple), {})
+    return partial(_sought, path, path.singular_query())
 
 
-def _sought(path: Any, single: bool, value: Any) -> Any:
-    """What the JSONPath finds: one value, or a list of several; None if nothing."""
-    if not isinstance(value, dict | list):
-        return None
-    found = path.findall(value)
-    return (found[0] if single else found) if found else None
+def _sought(path: Any, single: bool, values: list[Any]) -> tuple[list[Any], dict[int, str]]:
+    """What the JSONPath finds in each: one value, or a list of several; None if nothing."""
+    made, bad = [], {}
+    for row, value in enumerate(values):
+        found: list[Any] = []
+        if isinstance(value, dict | list):
+            try:
+                found = found_by(path, value)
+            except ValueError as error:
+                bad[row] = str(error)
+        made.append((found[0] if single else found) if found else None)
+    return made, bad
 
 
 def _found(declared: ExpandJson, columns: Iterable[Column]) -> list[tuple[Column, _Way]]:
@@ -180,7 +187,7 @@ def _found(declared: ExpandJson, columns: Iterable[Column]) -> list[tuple[Column
 
     def way(column: Column) -> _Way:
         path = (*root, *_keys(declared, column))
-        return lambda values: reached(values, path)
+        return lambda values: (reached(values, path), {})
 
     return [(column, way(column)) for column in columns]
 

@@ -18,6 +18,7 @@ _CODED = re.compile(
     r"(?i)(?:^|.*[_ -])(?:zip|zipcode|zip_?code|postal|postcode|postal_?code|phone|tel|telephone|mobile|fax|ssn|isbn|"
     r"ean|upc|imei|iban|fips|sku|vat|pin)(?:$|[_ -](?:code|no|number|num))|.*(?:ZipCode|Phone|PostalCode|PhoneNumber)"
 )
+_LONGEST = 200  # characters of a name that are looked at: those patterns are no more than quadratic
 _EPOCHS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _SINCE, _UNTIL = 946_684_800, 4_102_444_800  # seconds: 2000 to 2100
 _COMMA = r"^-?[0-9]{1,3}(?:[. ]?[0-9]{3})*,[0-9]+$"
@@ -53,9 +54,10 @@ def _string(name: str) -> Column:
 
 def _whole_numbers(name: str, present: pa.StringArray, column: Column) -> tuple[Column, tuple[Evidence, ...]]:
     """Long, unless the name and all values say that it is a date, or the name that nobody calculates with it."""
-    if _CODED.fullmatch(name):
+    word = name[:_LONGEST]  # a table without a header may have a megabyte for a name
+    if _CODED.fullmatch(word):
         return _string(name), (Evidence(name, "string", "its name says that the digits are a code", Sure.MEDIUM),)
-    stamp, day = _TIMED.fullmatch(name), _DATED.fullmatch(name)
+    stamp, day = _TIMED.fullmatch(word), _DATED.fullmatch(word)
     if stamp or day:
         found = moments(name, present)
         if found is not None and found.column.format in ("%Y%m%d", "%Y%m%d%H%M%S"):

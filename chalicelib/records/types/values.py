@@ -32,7 +32,7 @@ _WORDS = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
 _BLANK = " \t"  # what Arrow's CSV reader takes off numbers
 _LONG = re.compile(r"[+-]?[0-9]+|0[xX][0-9a-fA-F]{1,16}")
 _HEX = r"^[ \t]*0[xX]"  # Arrow reads 0xFFFFFFFFFFFFFFFF as -1, which is none of our longs
-_DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
+_DOUBLE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 _NAN = re.compile(r"[+-]?nan(?:\([0-9a-z_]*\))?", re.IGNORECASE)
 _SURE = {
     ColumnType.BOOLEAN: r"(?i)^(?:true|false|[01])$",
@@ -43,7 +43,7 @@ _ZONE = re.compile(r" ?(?:UTC|GMT|Z)$| (?=[+-][0-9:]+$)")
 _BY_ARROW = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:]{2,8}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _DAYS = range(-719_162, 2_932_897)  # the same years in days
 _PREFIX = re.compile(r"[\\0]x")  # of binary in hexadecimal digits, as PostgreSQL or C write it
 

@@ -52,6 +52,15 @@ def test_a_path_leads_to_its_value_and_is_the_columns_name(path: str, value: Any
     assert expanded(DOC, {"name": path, "type": "string"}) == {path: value}
 
 
+def test_a_value_that_is_too_deep_for_its_path_costs_its_row() -> None:
+    document = [
+        {"type": "expand_json", "json_column_name": "js", "expanded_columns": [{"name": "$..a", "type": "json"}]}
+    ]
+    ran = run(document, {"js": "json"}, [("[" * 500 + "]" * 500,), ('{"a":1}',)])
+    assert ran.rows == [{"$..a": "[1]"}]
+    assert ["nested too deeply" in reject.reason for reject in ran.rejects] == [True]
+
+
 @pytest.mark.parametrize("text", [None, "", "null", "{}", "[]", "5"])
 def test_where_there_is_nothing_there_is_null(text: str | None) -> None:
     assert expanded(text, {"name": "a", "type": "long"}, {"name": "b.c[0]", "type": "json"}) == {

@@ -1,0 +1,1 @@
+"""What AWS answered to the doctor's probes, as findings. Pure: answers and sheets in, findings out."""
