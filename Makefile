@@ -22,7 +22,7 @@ demo: setup ## embedded AWS, a customer's bucket, real data, rows in a table
 	@$(BIN)/tidegate demo $(ARGS)
 
 test: setup ## all tests; ARGS="-k claim" chooses some
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: setup ## what CI runs: format, lint, types, layers, tests, package
 	$(BIN)/ruff format --check .

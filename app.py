@@ -4,6 +4,7 @@ Each door opens its envelope and calls one flow. Queue and schedule handlers sta
 module that a handler is defined in, and a handler defined elsewhere would never see this file's middleware.
 """
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from chalicelib import wiring
 from chalicelib.core.visible import json_line
 from chalicelib.errors import TidegateError
 
+gc.set_threshold(50_000)  # a door loads much and throws nothing away: looking for cycles costs it a tenth of its start
 app = Chalice(app_name="tidegate")
 log = Logger(service="tidegate", json_serializer=partial(json_line, compact=True))
 app.register_middleware(ConvertToMiddleware(log.inject_lambda_context(clear_state=True)))

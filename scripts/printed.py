@@ -15,7 +15,8 @@ from typing import Any
 
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
-from chalicelib.core.policies import Facts, Kind, Read, Seat, Sheet, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Kind, Read, Seat, Sheet
 from chalicelib.core.printing import bundles, document, shell
 from chalicelib.flows.facts import Home
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 from moto import mock_aws
 
 from tests import planted
+from tests.wired import session
 
 pytest_plugins = ["tests.leaks"]
 
@@ -46,8 +47,8 @@ def _no_real_aws() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def boto(_no_real_aws: None) -> boto3.Session:
-    """A session for clients of tests' own; it reads the description of a service once, which takes 0.1 s."""
-    return boto3.Session("testing", planted.SECRET_ACCESS_KEY, region_name="us-east-1")
+    """A session for clients of tests' own."""
+    return boto3.Session(botocore_session=session("testing", planted.SECRET_ACCESS_KEY))
 
 
 @pytest.fixture

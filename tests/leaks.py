@@ -41,7 +41,7 @@ kept: set[str] = set()  # all that were ever put into a keeper
 
 def secret_in(text: str) -> str | None:
     """The first secret in the text."""
-    if MARK in text:
+    if MARK in text.replace("planted.py", ""):  # as two files of the suite are called
         return MARK
     return next((secret for secret in watched if secret in text), None)
 

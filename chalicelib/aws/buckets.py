@@ -94,7 +94,7 @@ class Buckets:
     def _fetch_once(self, grant: Grant, ref: ObjectRef, prefix: str, start: int | None, length: int) -> Part:
         with self._told_from_gone(grant, ref, prefix):
             plain = self.sessions.network.is_plain(grant.connection)
-            if not plain or not _ordinary(ref.key) or not self._is_owned(grant, ref.bucket):
+            if not plain or not _ordinary(ref) or not self._is_owned(grant, ref.bucket):
                 part = _by_botocore(self.sessions.customer(grant, ref.bucket, prefix), ref, start, length)
                 self._owned[grant, ref.bucket] = self.clock()
                 return part
@@ -143,9 +143,9 @@ class Buckets:
         return all(found["Key"] != ref.key for found in page.get("Contents", ()))
 
 
-def _ordinary(key: str) -> bool:
-    """True if obstore asks for this very key."""
-    return not {"", ".", ".."} & set(key.split("/")) and not re.search(r"[\x00-\x1f\x7f]", key)
+def _ordinary(ref: ObjectRef) -> bool:
+    """True if obstore asks for this very key; an ETag that no header can hold would end the process."""
+    return not {"", ".", ".."} & set(ref.key.split("/")) and not re.search(r"[\x00-\x1f\x7f]", ref.key + ref.etag)
 
 
 def _store(at: Address, credentials: "Credentials | None", *, requester_pays: bool) -> S3Store:

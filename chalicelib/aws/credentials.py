@@ -51,10 +51,20 @@ class Renewing(Credentials):
                 self._lock.release()
         return self._held.keys
 
-    def renew(self) -> bool:
-        """Get them again now, since AWS did not take these; False if that gives the same."""
+    @property
+    def current(self) -> ReadOnlyCredentials:
+        """The keys as they are, due to be renewed or not."""
+        return self._held.keys
+
+    def renew(self, refused: ReadOnlyCredentials | None = None) -> bool:
+        """Get them again now, since AWS did not take `refused`; False if that gives the same.
+
+        Where another thread has got others meanwhile, those will do.
+        """
         with self._lock:
             before = self._held.keys
+            if refused is not None and before != refused:
+                return True
             self._held = self._get()
             return self._held.keys != before
 
@@ -112,9 +122,22 @@ def from_vault(connection: Connection, keys: Keys | None, now: datetime) -> Held
     ends = keys.expires_at
     if ends is not None and ends <= now:
         raise _ended(connection, f"the session keys ended at {ends:%Y-%m-%d %H:%M:%S} UTC")
-    known = ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token, None)
+    given = ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token, None)
+    known = sendable(connection, given)
     renew_at, end = (min(now + good_for, ends or now + good_for) for good_for in (READ_AGAIN, READ_AT_LEAST))
     return Held(known, renew_at, end)
+
+
+def sendable(connection: Connection, keys: ReadOnlyCredentials) -> ReadOnlyCredentials:
+    """The keys, if a request can hold them: whoever fails to send them would repeat them, or end the process.
+
+    Raises CredentialsRefused, which repeats nothing.
+    """
+    for part in (keys.access_key or "", keys.secret_key or "", keys.token or ""):
+        if not all("!" <= char <= "~" for char in part):
+            what, remedy = "its keys hold characters that no key has, such as a line's end", "Set them anew"
+            raise CredentialsRefused(what, where=f"connection {connection.name}", remedy=remedy)
+    return keys
 
 
 def worded(connection: Connection, error: CredentialsRefused, whose: str) -> CredentialsRefused:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError
 
 from chalicelib.aws.refusals import CASES, UNREACHABLE, Case, case_of, case_of_botocore
 from chalicelib.errors import TidegateError
@@ -33,7 +33,13 @@ def translated(where: str) -> Iterator[None]:
         # Without its cause: a traceback would show AWS's words, and those may repeat the signed request, token and all.
         raise from_client_error(error, where) from None
     except BotoCoreError as error:
-        raise _speak(case_of_botocore(error), where, type(error).__name__, str(error)) from error
+        words = words_of(error)
+        raise _speak(case_of_botocore(error), where, type(error).__name__, words) from (error if words else None)
+
+
+def words_of(error: BotoCoreError) -> str:
+    """What an error of botocore says; nothing of one that wraps any other, since those may repeat headers and keys."""
+    return "" if type(error) is HTTPClientError or isinstance(error, CredentialRetrievalError) else str(error)
 
 
 def error_for(code: str, where: str, message: str = "") -> TidegateError:

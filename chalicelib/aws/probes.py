@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from chalicelib.aws.errors import words_of
 from chalicelib.aws.network import CONFIG
 from chalicelib.aws.refusals import CASES
 from chalicelib.aws.sessions import Sessions
@@ -21,7 +22,6 @@ from chalicelib.config.access.keys import Basic
 from chalicelib.config.access.keys import Session as SessionKeys
 from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
 from chalicelib.config.connection import Connection
-from chalicelib.core import policies
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.core.diagnosis.answers import CLOCK, Answer
 from chalicelib.core.diagnosis.roles import Attempt, ExternalId
@@ -29,6 +29,8 @@ from chalicelib.core.diagnosis.spots import Spot
 from chalicelib.core.keys import Keys
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.policies.session import SESSION_POLICY_LIMIT, passage, session
+from chalicelib.core.policies.statements import compact, literal
 from chalicelib.errors import TidegateError
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class AwsProbes:
-    """flows.ports.Probes over botocore. Make one for each examination: it keeps the sessions that it was given."""
+    """flows.probes.Probes over botocore. Make one for each examination: it keeps the sessions that it was given."""
 
     sessions: Sessions
     keys: Callable[[Connection], Keys | None]  # from the vault
@@ -168,7 +170,7 @@ class AwsProbes:
             try:
                 self._clients[key] = self._made(spot.grant.connection, held)
             except (BotoCoreError, TidegateError) as error:
-                return Answer(0, type(error).__name__, str(error))
+                return _unanswered(error)
         return cast("S3Client", self._clients[key])
 
     def _made(self, connection: Connection, held: _Held | None) -> "S3Client":
@@ -188,7 +190,7 @@ class AwsProbes:
             own: Any = self.sessions.credentials(spot.grant, spot.bucket, spot.prefix)
             frozen = own.get_frozen_credentials() if own is not None else None
         except (BotoCoreError, TidegateError) as error:
-            return Answer(0, type(error).__name__, str(error))
+            return _unanswered(error)
         return None if frozen is None else _Held(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _assume(self, grant: Grant, attempt: Attempt, policy: str) -> tuple[Answer, _Held | None]:
@@ -230,7 +232,7 @@ class AwsProbes:
         assert isinstance(connection, AssumeRole)
         assert isinstance(connection.through, ThroughRole)
         name, role = connection.through.session_name or connection.session_name, connection.through.role_arn
-        policy = policies.compact(policies.passage(connection.role))
+        policy = compact(passage(connection.role))
         return _given(
             lambda: self._sts(connection, None).assume_role(RoleArn=role, RoleSessionName=name, Policy=policy)
         )
@@ -239,7 +241,7 @@ class AwsProbes:
         try:
             kept = self.keys(connection)
         except TidegateError as error:
-            return Answer(0, type(error).__name__, str(error))
+            return _unanswered(error)
         if kept is None:
             return Answer(0, "NoCredentials", "no keys are kept for this connection")
         return _Held(kept.access_key_id, kept.secret_access_key, kept.session_token)
@@ -262,14 +264,14 @@ class AwsProbes:
 def _narrow(spot: Spot) -> str:
     """What a load's session may do, and look at the bucket's notifications; both only if the role may."""
     partition = spot.grant.connection.partition
-    policy = policies.session(spot.bucket, spot.prefix, tags=True, partition=partition)
+    policy = session(spot.bucket, spot.prefix, tags=True, partition=partition)
     look = {
         "Effect": "Allow",
         "Action": ["s3:GetBucketNotification", "s3:ListBucket"],
-        "Resource": f"arn:{partition}:s3:::{policies.literal(spot.bucket)}",
+        "Resource": f"arn:{partition}:s3:::{literal(spot.bucket)}",
     }
-    wider = policies.compact({**policy, "Statement": [*policy["Statement"], look]})
-    return wider if len(wider) <= policies.SESSION_POLICY_LIMIT else policies.compact(policy)
+    wider = compact({**policy, "Statement": [*policy["Statement"], look]})
+    return wider if len(wider) <= SESSION_POLICY_LIMIT else compact(policy)
 
 
 def _besides(spot: Spot, owner: str | None = None, *, pays: bool = False) -> dict[str, Any]:
@@ -284,9 +286,14 @@ def _answered(call: Callable[[], Any]) -> tuple[Answer, Mapping[str, Any] | None
     except ClientError as error:
         return _refused(error), None
     except (BotoCoreError, TidegateError) as error:
-        return Answer(0, type(error).__name__, str(error)), None
+        return _unanswered(error), None
     meta = said["ResponseMetadata"]
     return Answer(int(meta["HTTPStatusCode"]), headers=_of_interest(meta)), said
+
+
+def _unanswered(error: BotoCoreError | TidegateError) -> Answer:
+    words = words_of(error) if isinstance(error, BotoCoreError) else str(error)
+    return Answer(0, type(error).__name__, words or "the request could not be sent")
 
 
 def _refused(error: ClientError) -> Answer:

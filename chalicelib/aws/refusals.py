@@ -88,6 +88,12 @@ _BAD_CREDENTIALS = Case(
 _NO_CREDENTIALS = Case(
     CredentialsRefused, "There are no AWS credentials", "Sign in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID", quotes=False
 )
+_NO_PROFILE = Case(
+    CredentialsRefused,
+    "There is no such profile on this machine",
+    "Write it into ~/.aws/config, or name another",
+    quotes=False,
+)
 _CLOCK = Case(
     ConfigError,
     "This machine's clock differs from AWS's by too much",
@@ -181,7 +187,7 @@ _LOCAL = {
     "NoCredentialsError": _NO_CREDENTIALS,
     "PartialCredentialsError": _NO_CREDENTIALS,
     "CredentialRetrievalError": _NO_CREDENTIALS,
-    "ProfileNotFound": _NO_CREDENTIALS,
+    "ProfileNotFound": _NO_PROFILE,
     "TokenRetrievalError": _NO_CREDENTIALS,
     "NoAuthTokenError": _NO_CREDENTIALS,
     "SSOError": _NO_CREDENTIALS,

@@ -11,8 +11,9 @@ from botocore.credentials import ReadOnlyCredentials
 from chalicelib.aws.credentials import Held, worded
 from chalicelib.aws.errors import translated
 from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
-from chalicelib.core import policies
 from chalicelib.core.connections import Grant
+from chalicelib.core.policies import session
+from chalicelib.core.policies.statements import Policy, compact
 from chalicelib.errors import AccessDenied, CredentialsRefused, RoleNotAssumable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ REMEDY_BETWEEN = (
 )
 
 
-def entry(grant: Grant, policy: policies.Policy) -> dict[str, Any]:
+def entry(grant: Grant, policy: Policy) -> dict[str, Any]:
     """What STS is asked to let us into the customer's account, narrowed down to `policy`.
 
     The external id always goes with it (F5).
@@ -40,7 +41,7 @@ def entry(grant: Grant, policy: policies.Policy) -> dict[str, Any]:
         "RoleSessionName": connection.session_name,
         "ExternalId": grant.external_id,
         "DurationSeconds": connection.duration_in_seconds,
-        "Policy": policies.compact(policy),
+        "Policy": compact(policy),
     }
     asked |= {"Tags": tags} if tags else {}
     return asked | ({"SourceIdentity": connection.source_identity} if connection.source_identity else {})
@@ -56,7 +57,7 @@ def passage(grant: Grant, through: ThroughRole) -> dict[str, Any]:
         "RoleArn": through.role_arn,
         "RoleSessionName": through.session_name or connection.session_name,
         "DurationSeconds": connection.duration_in_seconds,
-        "Policy": policies.compact(policies.passage(connection.role)),
+        "Policy": compact(session.passage(connection.role)),
     }
 
 

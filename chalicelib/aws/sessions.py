@@ -17,7 +17,7 @@ from botocore.credentials import CredentialResolver, Credentials, EnvProvider
 from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
-from chalicelib.aws.credentials import Given, Held, Renewing, from_vault, worded
+from chalicelib.aws.credentials import Given, Held, Renewing, from_vault, sendable, worded
 from chalicelib.aws.errors import translated
 from chalicelib.aws.network import CONFIG, Network
 from chalicelib.aws.recent import Recent
@@ -27,9 +27,9 @@ from chalicelib.config.access.keys import Session as SessionKeys
 from chalicelib.config.access.own import Default, Env, Profile
 from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
 from chalicelib.config.connection import Connection
-from chalicelib.core import policies
 from chalicelib.core.connections import Grant
 from chalicelib.core.keys import Keys
+from chalicelib.core.policies.session import session as narrowed
 from chalicelib.errors import ConfigError, CredentialsRefused
 
 if TYPE_CHECKING:
@@ -140,12 +140,13 @@ class Sessions:
         So a role's session that ended early is renewed, and keys that were pasted a moment ago are taken up.
         Raises CredentialsRefused that says whose keys they are, and what `call` raises.
         """
+        credentials = self.credentials(grant, bucket, prefix, tags=tags)
+        used = credentials.current if isinstance(credentials, Renewing) else None
         try:
             return call()
         except CredentialsRefused as error:
             refused = error
-        credentials = self.credentials(grant, bucket, prefix, tags=tags)
-        if not isinstance(credentials, Renewing) or not credentials.renew():
+        if not isinstance(credentials, Renewing) or not credentials.renew(used):
             raise _worded(grant.connection, refused)
         try:
             return call()
@@ -163,7 +164,7 @@ class Sessions:
 
     def _role(self, grant: Grant, connection: AssumeRole, bucket: str, prefix: str, *, tags: bool) -> Renewing:
         owner, partition = self.network.owner(connection), connection.partition
-        asked = entry(grant, policies.session(bucket, prefix, tags=tags, partition=partition, owner=owner))
+        asked = entry(grant, narrowed(bucket, prefix, tags=tags, partition=partition, owner=owner))
 
         def get() -> Held:
             sts, own = self._assumer(grant)
@@ -193,6 +194,7 @@ class Sessions:
             )
             if found is None:
                 raise NoCredentialsError()
+        sendable(connection, found.get_frozen_credentials())
         return found
 
     def _profile(self, connection: Profile) -> Held:
@@ -202,7 +204,7 @@ class Sessions:
             if found is None:
                 raise NoCredentialsError()
             now = self.now()
-            return Held(found.get_frozen_credentials(), now + PROFILE_FOR, now + PROFILE_FOR)
+            return Held(sendable(connection, found.get_frozen_credentials()), now + PROFILE_FOR, now + PROFILE_FOR)
 
     def _customer(self, grant: Grant, credentials: Credentials | None) -> "S3Client":
         signed = credentials is not None

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from chalicelib.aws.errors import translated
 from chalicelib.config.connection import Connection
 from chalicelib.core.keys import Keys
+from chalicelib.core.pasted import plain
 from chalicelib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 RECOVERY = 7  # days for which Secrets Manager keeps what was forgotten, the fewest it knows
 FIELDS = ("access_key_id", "secret_access_key", "session_token", "expires_at", "proxy_password")
+SIGNING = FIELDS[:3]
 DESCRIPTION = "Keys of a Tidegate connection"
 
 
@@ -123,8 +125,11 @@ def _parsed(text: str, where: str) -> Keys:
     try:
         held = json.loads(text)
         if isinstance(held, dict) and all(name in FIELDS and isinstance(held[name], str) for name in held):
-            return Keys(**held | {"expires_at": _moment(held["expires_at"]) if "expires_at" in held else None})
-    except (ValueError, RecursionError):
+            ends = _moment(held.pop("expires_at")) if "expires_at" in held else None
+            # What no header can hold, such as a line's end, would be repeated by whoever fails to send it.
+            signing = {name: plain(value, name, where=where) for name, value in held.items() if name in SIGNING}
+            return Keys(**held | signing, expires_at=ends)
+    except (ValueError, RecursionError, ConfigError):
         pass  # and forgotten, for it may repeat a part of the text
     remedy = f"Paste the keys again with `tidegate connection edit`, or store a JSON object of {', '.join(FIELDS)}"
     raise ConfigError("What is stored there are no keys of a connection", where=where, remedy=remedy)

@@ -40,13 +40,14 @@ def create(name: str, file: Path | None, keys_file: Path | None, as_json: bool, 
     document = (read_document(file) if file else {}) | declared(options)
     spec = parse_connection({**document, "name": name}, where=str(file or f"connection {name}"))
     if wiring.connections().get(name) is not None:
-        raise taken(name)  # before anybody types a secret
+        raise taken(name)
+    wiring.connecting().check(spec)  # both before anybody types a secret
     keys = read_keys(keys_file) if keys_file else Asking().keys(spec) if needed(spec) else None
     grant = wiring.connecting().connect(spec, keys)
     show_one(_shown(grant), as_json=as_json)
     if not as_json:
         say("")
-        say(f"Next: the customer's admin pastes what `tidegate policy {name}` prints.")
+        say(f"Next: `tidegate policy {name}` prints what to paste, and who does. Then try `tidegate doctor {name}`.")
 
 
 @connection.command()
@@ -67,6 +68,7 @@ def edit(
     changes = (read_document(file) if file else {}) | declared(options)
     where = str(file or f"connection {name}")
     spec = wiring.connecting().edited(name, changes, unset, where=where)
+    wiring.connecting().check(spec)
     keys = read_keys(keys_file) if keys_file else None
     if keys is None and needed(spec) and _asks(before, spec, changed=bool(changes or unset)):
         keys = Asking().keys(spec, known=True)
@@ -91,7 +93,6 @@ def list_(as_json: bool) -> None:
             "owner": g.connection.owner,
             "state": standing(g, wiring.health().get(g.connection.name), now),
             "expires": None if g.kept is None else g.kept.expires_at,
-            "created": g.created_at,
         }
         for g in wiring.connections().all()
     )

@@ -32,8 +32,7 @@ def doctor(context: click.Context, name: str, bucket: str | None, key: str | Non
     if as_json:
         show_rows((asdict(each) for each in findings), as_json=True)
     else:
-        for each in findings:
-            _show(name, each)
+        show_findings(name, findings)
     _leave(context, findings)
 
 
@@ -43,14 +42,15 @@ def doctor(context: click.Context, name: str, bucket: str | None, key: str | Non
 @json_option
 @click.pass_context
 def test(context: click.Context, name: str, bucket: str | None, as_json: bool) -> None:
-    """Try connection NAME, reading only, and show how each step ended; `tidegate doctor` says more.
+    """Try connection NAME, reading only: how each step ended, and what to do where one did not end well.
 
-    Exit code 1 if one fails.
+    `tidegate doctor` tries the same, and shows what AWS said in each step. Exit code 1 if one fails.
     """
     findings = wiring.doctor().examine(name, bucket=bucket)
-    show_rows((_short(each) for each in findings), as_json=as_json)
-    if not as_json and any(each.verdict is not Verdict.OK for each in findings):
-        say(f"What to do about it: `tidegate doctor {name}`.")
+    if as_json:
+        show_rows((_short(each) for each in findings), as_json=True)
+    else:
+        show_findings(name, findings, brief=True)
     _leave(context, findings)
 
 
@@ -63,20 +63,31 @@ def _leave(context: click.Context, findings: Sequence[Finding]) -> None:
         context.exit(1)
 
 
-def _show(name: str, finding: Finding) -> None:
-    of = f" {finding.subject}:" if finding.subject else ":"
-    say(f"{finding.verdict.value:<{WIDTH}}{finding.step}{of} {finding.evidence}")
-    if finding.advice:
-        say(f"{'':<{WIDTH}}{finding.advice}.")
-    for each in finding.missing:
-        _show_missing(name, each)
+def show_findings(name: str, findings: Sequence[Finding], *, brief: bool = False) -> None:
+    """Each finding in words; `brief`: those that ended well by their names. A statement is printed once."""
+    printed: list[dict[str, Any]] = []
+    for finding in findings:
+        step = f"{finding.verdict.value:<{WIDTH}}{finding.step} {finding.subject}".rstrip()
+        if brief and finding.verdict in (Verdict.OK, Verdict.SKIPPED):
+            say(step)
+            continue
+        say(f"{step}: {finding.evidence}")
+        if finding.advice:
+            say(f"{'':<{WIDTH}}{finding.advice}.")
+        for number, each in enumerate(finding.missing):
+            _show_missing(name, each, "or" if number else "-", again=each.statement in printed)
+            printed.append(each.statement)
 
 
-def _show_missing(name: str, missing: Missing) -> None:
+def _show_missing(name: str, missing: Missing, mark: str, *, again: bool) -> None:
     account = f" in account {missing.account}" if missing.account else ""
     what = "this" if missing.sid == missing.place else missing.sid
-    say(f"{'':<{WIDTH}}- {what}, into {missing.place} ({missing.target}){account},")
-    say(f"{'':<{WIDTH}}  by {ADMIN[missing.seat]}; `tidegate policy {name} {missing.kind.value}` prints it all:")
+    by = f"{'':<{WIDTH}}  by {ADMIN[missing.seat]}"
+    say(f"{'':<{WIDTH}}{mark} {what}, into {missing.place} ({missing.target}){account},")
+    if again:
+        say(f"{by}; it stands above")
+        return
+    say(f"{by}; `tidegate policy {name} {missing.kind.value}` prints it all:")
     for line in json.dumps(missing.statement, indent=2).splitlines():
         say(f"{'':<{WIDTH}}    {line}")
 

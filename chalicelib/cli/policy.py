@@ -8,7 +8,8 @@ import click
 from chalicelib import wiring
 from chalicelib.cli.output import json_option
 from chalicelib.core import printing
-from chalicelib.core.policies import Facts, Kind, Seat, Sheet, absence, sheets
+from chalicelib.core.policies.recipes import absence, sheets
+from chalicelib.core.policies.sheets import Facts, Kind, Seat, Sheet
 from chalicelib.errors import ConfigError
 
 ALL = "all"
@@ -29,8 +30,11 @@ def policy(name: str, kind: str, form: str, seat: str | None, account: str | Non
 
     KIND is `trust` (who may assume the role), `role` (what the reader may do), `bucket`, `kms` (what the bucket's and
     the key's policies must say), `queue` (who may send to our queue), `notification` (how the bucket tells us), or
-    `all`. Templates and commands are for one account at a time, the customer's unless told; what works without is then
-    printed by its kind only. With --json, a kind of several documents is a list that says where each belongs.
+    `all`.
+
+    Templates and commands are for one account at a time, the customer's unless told. They leave out what is needed
+    in some accounts only, such as a bucket policy beside a role; name its KIND to have it. With --json, a kind of
+    several documents is a list that says where each belongs.
     """
     facts = wiring.facts(name)
     found = _chosen(facts, kind, seat, account)
@@ -48,8 +52,9 @@ def _chosen(facts: Facts, kind: str, seat: str | None, account: str | None) -> l
     of_kind = [sheet for sheet in sheets(facts) if kind in (sheet.kind, ALL)]
     where = f"connection {facts.grant.connection.name}"
     if not of_kind:
-        why = "nothing has to be pasted" if kind == ALL else absence(facts, Kind(kind))
-        raise ConfigError(why, where=where)
+        if kind == ALL:
+            raise ConfigError("nothing has to be pasted", where=where)
+        raise ConfigError(f"it {absence(facts, Kind(kind)).removeprefix(f'{where} ')}", where=where)
     found = [s for s in of_kind if seat in (s.seat, None) and account in (s.account, None)]
     if not found:
         places = dict.fromkeys(f"the {s.seat}'s in account {s.account or 'unknown'}" for s in of_kind)

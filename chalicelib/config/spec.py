@@ -62,6 +62,11 @@ class _Place:
         """The keys that may stand here."""
         return sorted({field.alias or name for model in self.models for name, field in model.model_fields.items()})
 
+    def examples(self, part: int | str) -> list[Any]:
+        """Values that a field here may have, as it says itself."""
+        fields = (_field(model, part) for model in self.models)
+        return [example for field in fields if field is not None for example in field.examples or ()]
+
     def tags(self) -> list[str]:
         """The types that may be chosen here."""
         return sorted({tag for model in self.models for tag in _tags(model)})
@@ -90,6 +95,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
             near = get_close_matches(str(detail["ctx"]["tag"])[:100], here.tags(), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             return f"{path}.{_tag_name(here.models)} is not one of {', '.join(here.tags())}{hint}"
+        case "string_pattern_mismatch" if place.examples(last):
+            return f"{path} does not look like {place.examples(last)[0]}"
         case _:
             return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
 

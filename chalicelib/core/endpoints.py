@@ -89,10 +89,11 @@ def _check(field: str, url: str, connection: Connection, allowed: Sequence[Host]
     covered = not numeric and any(entry.covers(parts.scheme, host, port) for entry in allowed)
     if not covered:
         scheme = "" if parts.scheme == "https" else "http://"
+        instead = "Use AWS's own endpoints; or, if" if field == "endpoint" else "If"
         raise ConfigError(
             f"{field} leads to {host}, where connections may not go",
             where=f"connection {connection.name}",
-            remedy=f"Use AWS's own endpoints; or, if it is right, add {scheme}{parts.netloc} to {SETTING}",
+            remedy=f"{instead} it is right, add {scheme}{parts.netloc} to {SETTING}, for the functions too",
         )
 
 

@@ -124,7 +124,7 @@ def _s3_object(record: Mapping[str, Any]) -> ObjectRef:
     return ObjectRef(
         bucket=_text(s3["bucket"]["name"]),
         key=_key(unquote_plus(_text(thing["key"]), errors="strict")),  # form-encoded: decoded here only (E17)
-        etag=_text(thing["eTag"]).strip('"'),
+        etag=_sent(thing["eTag"]).strip('"'),
         size=_size(thing["size"]),
         created_at=_time(record["eventTime"]),
         version_id=_version(thing.get("versionId")),
@@ -163,7 +163,7 @@ def _bridged(event: Mapping[str, Any]) -> ObjectRef:
     return ObjectRef(
         bucket=_text(detail["bucket"]["name"]),
         key=_key(_text(thing["key"])),  # EventBridge does not encode keys
-        etag=_text(thing["etag"]).strip('"'),
+        etag=_sent(thing["etag"]).strip('"'),
         size=_size(thing["size"]),
         created_at=_time(event["time"]),
         version_id=_version(thing.get("version-id")),
@@ -203,8 +203,16 @@ def _size(value: Any) -> int:
     return value
 
 
+def _sent(value: Any) -> str:
+    """What goes back to S3 with the request: plain ASCII, as S3 makes it."""
+    text = _text(value)
+    if len(text) > MAX_KEY or not all("!" <= char <= "~" for char in text):
+        raise ValueError("an ETag or version id has other characters than S3 gives")
+    return text
+
+
 def _version(value: Any) -> str | None:
-    return None if value in (None, "", "null") else _text(value)
+    return None if value in (None, "", "null") else _sent(value)
 
 
 def _sequencer(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chalicelib.config.connection import Connection
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
@@ -39,15 +40,7 @@ class Admin:
     def apply(self, pipeline: Pipeline) -> tuple[str, ...]:
         """Store a pipeline, new or changed; its ledger stays (P10). Returns warnings."""
         self._check_owner(pipeline)
-        refusal = self.connection(pipeline.connection).connection.refusal(
-            pipeline.source.bucket, pipeline.source.listed_prefix, owner=pipeline.owner
-        )
-        if refusal:
-            raise ConfigError(
-                refusal,
-                where=f"pipeline {pipeline.name}",
-                remedy="Narrow the pipeline, or make a connection that allows it",
-            )
+        self._check_connection(pipeline, self.connection(pipeline.connection).connection)
         self._check_table(pipeline)
         self._check_runs(pipeline)
         lacks = self.lacks(pipeline.out)
@@ -57,7 +50,8 @@ class Admin:
                 where=f"pipeline {pipeline.name}",
                 remedy=f"Make the {lacks} first, or leave out auto_create_{lacks}; nothing was changed",
             )
-        warnings = (*pipeline.warnings, *self._lost_rows(pipeline), *self._shared_rows(pipeline))
+        told = (self._laptops, self._lost_rows, self._shared_rows)
+        warnings = (*pipeline.warnings, *(each for tell in told for each in tell(pipeline)))
         self.pipelines.put(pipeline)
         self.scheduled(pipeline)
         return warnings
@@ -71,6 +65,23 @@ class Admin:
                 where=f"pipeline {pipeline.name}",
                 remedy="Choose another name, or delete it first; nothing was changed",
             )
+
+    def _check_connection(self, pipeline: Pipeline, connection: Connection) -> None:
+        """A connection is for its owner's pipelines, and for what it names (F17)."""
+        source = pipeline.source
+        refused = connection.refusal(source.bucket, source.listed_prefix, owner=pipeline.owner)
+        if refused:
+            strange = connection.owner not in (None, pipeline.owner)
+            act = "Say `owner` in the pipeline, if it is theirs" if strange else "Narrow the pipeline"
+            raise ConfigError(
+                refused, where=f"pipeline {pipeline.name}", remedy=f"{act}; else take, or make, another connection"
+            )
+
+    def _laptops(self, pipeline: Pipeline) -> Iterator[str]:
+        """Keys that only a laptop has."""
+        used = self.connection(pipeline.connection).connection
+        if used.auth_method in ("profile", "env"):
+            yield f"connection {used.name} is for a laptop ({used.auth_method}): the functions lack its keys"
 
     def _lost_rows(self, pipeline: Pipeline) -> Iterator[str]:
         """Rows without origin columns cannot be found again, also if later ones have them."""

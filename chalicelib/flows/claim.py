@@ -9,6 +9,7 @@ from chalicelib.core import ledger as rules
 from chalicelib.core import withdrawal
 from chalicelib.core.ledger import Contested, Entry, Owner, Skipped, Verdict, Won
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.repeats import settled
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import tombstone
 from chalicelib.errors import Throttled
@@ -64,7 +65,7 @@ class Claims:
                 key: withdrawal.take(entries.get(key), ref, owner, now=now, lease=self.lease, dead=dead)
                 for key, (owner, ref) in undecided.items()
             }
-        return {
+        verdicts = {
             key: rules.claim(
                 entries.get(key),
                 ref,
@@ -78,6 +79,10 @@ class Claims:
             )
             for key, (owner, ref) in undecided.items()
         }
+        if pipeline.out.replaces:
+            return verdicts  # whatever was there goes
+        findable = pipeline.out.finds_rows_again
+        return {key: settled(verdict, findable=findable, now=now) for key, verdict in verdicts.items()}
 
     def _is_over(self, owner: Owner, pipeline: str, now: datetime) -> bool:
         return self.jobs.bury(tombstone(owner.job, owner.task, pipeline, now=now))

@@ -1,6 +1,7 @@
 """Connections as operators make, change and forget them; their keys go into a vault and nowhere else."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from chalicelib.core import health as rules
 from chalicelib.core.connections import Grant, Kept, new_external_id
 from chalicelib.core.keeping import carried, combined, doors, kept
 from chalicelib.core.keys import Keys
-from chalicelib.errors import ConfigError
+from chalicelib.errors import ConfigError, TidegateError
 from chalicelib.flows.admin import Admin
 from chalicelib.flows.ports import HealthStore, Vault
 
@@ -59,9 +60,11 @@ class Connecting:
         try:
             self.vault.put(connection, wanted)
         except BaseException:
+            with suppress(TidegateError):
+                self.vault.forget(connection)  # a store may have brought back what a namesake's keys were
             self.admin.connections.remove(connection.name)
             raise
-        return self._stored(replace(grant, kept=kept(wanted, now=self.now())))
+        return self._stored(replace(grant, kept=kept(wanted, now=self.now())), keyed=True)
 
     def edited(self, name: str, changes: Mapping[str, Any], unset: Collection[str] = (), *, where: str) -> Connection:
         """The connection's document with these keys changed and those taken out; nothing is stored.
@@ -96,9 +99,10 @@ class Connecting:
         before = known.connection
         grant = replace(known, connection=connection)
         moved = before.secret_store != connection.secret_store
-        if keys is not None or moved or doors(before) != doors(connection):
+        rekeyed = keys is not None or moved or doors(before) != doors(connection)
+        if rekeyed:
             grant = replace(grant, kept=self._keep(known, connection, keys))
-        self._stored(grant)
+        self._stored(grant, keyed=rekeyed)
         if known.kept is not None and (grant.kept is None or moved):
             self.vault.forget(before)
         self._hurry(connection.name)
@@ -133,8 +137,11 @@ class Connecting:
             self.vault.put(connection, wanted)
         return kept(wanted, now=self.now())
 
-    def _stored(self, grant: Grant) -> Grant:
+    def _stored(self, grant: Grant, *, keyed: bool) -> Grant:
+        """`keyed`: keys were kept for it. If it is another by now, it must not read with them, nor they outlive it."""
         if not self.admin.connections.put(grant):
+            if keyed:
+                self.vault.forget(grant.connection)
             raise ConfigError(
                 "somebody deleted it meanwhile",
                 where=f"connection {grant.connection.name}",

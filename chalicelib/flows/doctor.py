@@ -26,7 +26,8 @@ from chalicelib.core.policies.recipes import sheets
 from chalicelib.core.policies.sheets import Facts, Place, Read, Sheet
 from chalicelib.errors import TidegateError
 from chalicelib.flows.facts import Home, gathered
-from chalicelib.flows.ports import HealthStore, Jobs, Ledger, Pipelines, Probes, Vault
+from chalicelib.flows.ports import HealthStore, Jobs, Ledger, Pipelines, Vault
+from chalicelib.flows.probes import Probes
 
 MOST = 20  # prefixes that are probed; each costs about six calls
 LAST = 50  # jobs of a pipeline among which the last arrival is sought
@@ -65,7 +66,9 @@ class Doctor:
         if who.verdict is Verdict.FAIL:
             return
         places = chosen(facts, bucket, key)
-        yield from _Examination(self, facts, sheets(facts), key).run(places)
+        stranger = who.verdict is Verdict.WARN
+        for finding in _Examination(self, facts, sheets(facts), key).run(places):
+            yield identities.doubted(finding) if stranger else finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from chalicelib.core.ledger import Entry, Owner, Skipped, State, Verdict
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.planning import plan
+from chalicelib.core.repeats import settled
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.sweeps import Bounds
 from chalicelib.errors import ConfigError
@@ -175,7 +176,7 @@ class _Walk:
 
     def _claim(self, entry: Entry | None, ref: ObjectRef, now: datetime) -> Verdict:
         ignoring = self.pipeline.out.overwrite == "ignore"
-        return rules.claim(
+        verdict = rules.claim(
             entry,
             ref,
             self.pipeline.name,
@@ -185,3 +186,6 @@ class _Walk:
             ignore_overwrites=ignoring,
             again=self.pipeline.out.replaces,
         )
+        if self.pipeline.out.replaces:
+            return verdict
+        return settled(verdict, findable=self.pipeline.out.finds_rows_again, now=now)

@@ -37,15 +37,24 @@ class Home:
 
 
 def gathered(grant: Grant, pipelines: Iterable[Pipeline], home: Home) -> Facts:
-    """The facts of one connection; `pipelines` may be all that there are."""
+    """The facts of one connection; `pipelines` may be all that there are.
+
+    What the connection is not for (any more) is neither printed nor probed: pipelines may be older than its bounds.
+    """
     return Facts(
         grant=grant,
         ours=home.account,
         region=home.region,
         queue=home.queue,
         functions=home.functions,
-        reads=tuple(_read(each) for each in pipelines if each.connection == grant.connection.name),
+        reads=tuple(_read(each) for each in pipelines if _reads_over(grant, each)),
     )
+
+
+def _reads_over(grant: Grant, pipeline: Pipeline) -> bool:
+    connection, source = grant.connection, pipeline.source
+    mine = pipeline.connection == connection.name
+    return mine and connection.refusal(source.bucket, source.listed_prefix, owner=pipeline.owner) is None
 
 
 def _read(pipeline: Pipeline) -> Read:

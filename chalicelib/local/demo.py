@@ -17,7 +17,8 @@ from chalicelib import wiring
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.ledger import Entry, State
-from chalicelib.core.policies import Kind, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Kind
 from chalicelib.errors import TidegateError
 from chalicelib.local.account import CUSTOMERS
 from chalicelib.local.customer import Customer, notify, open_customer

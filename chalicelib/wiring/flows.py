@@ -30,7 +30,7 @@ from chalicelib.wiring.tables import catalog, iceberg, parquet, table
 
 if TYPE_CHECKING:
     from chalicelib.config.destination import Iceberg, Parquet
-    from chalicelib.core.policies import Facts
+    from chalicelib.core.policies.sheets import Facts
     from chalicelib.destinations.iceberg.upkeep import IcebergUpkeep
     from chalicelib.flows.admin import Admin
     from chalicelib.flows.audit import Auditing

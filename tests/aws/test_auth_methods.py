@@ -1,7 +1,6 @@
 """Each auth method against a server that looks at the keys of every request."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,14 +28,6 @@ from tests.fakes.gate import OURS, START, Gate, ref
 ROLE = "arn:aws:iam::222222222222:role/reader"
 USER = {"type": "user", "user_arn": "arn:aws:iam::999999999999:user/tidegate"}
 BETWEEN = {"type": "role", "role_arn": "arn:aws:iam::999999999999:role/ingest", "session_name": "fixed"}
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    gate = Gate()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
-    yield gate
-    gate.close()
 
 
 @pytest.fixture
@@ -321,6 +312,20 @@ def test_whoever_is_in_between_gets_new_keys_too_when_aws_takes_the_old_ones_no_
 def test_an_environment_without_keys_is_an_error_of_whoever_runs_it(gate: Gate, environ: dict[str, str]) -> None:
     with pytest.raises(CredentialsRefused, match="connection acme"):
         signs(gate.sessions(environ=environ), way("env"))
+
+
+@pytest.mark.parametrize("odd", ["planted\n", "planted\r\nx: y", "planted\x00", "planted\u2028"])
+def test_keys_that_no_request_can_hold_are_not_sent_and_not_repeated(gate: Gate, odd: str) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "ENVKEY", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": odd}
+    with pytest.raises(CredentialsRefused, match="no key has") as caught:
+        reads(gate, gate.sessions(environ=environ), way("env"))
+    assert "planted" not in str(caught.value)
+
+
+def test_pasted_keys_that_no_request_can_hold_are_not_sent_either(gate: Gate) -> None:
+    pasted = Keys("ASIAKEY", "secret", "planted\nx: y")
+    with pytest.raises(CredentialsRefused, match="no key has"):
+        reads(gate, gate.sessions(keys=lambda _: pasted), way("session"))
 
 
 @pytest.mark.parametrize("method", ["profile", "env"])

@@ -115,6 +115,17 @@ def test_renewing_by_hand_tells_whether_anything_changed() -> None:
     assert not credentials.renew()
 
 
+def test_of_two_threads_whose_keys_were_refused_the_second_takes_what_the_first_has_got() -> None:
+    world = World()
+    credentials = world.credentials()
+    used = credentials.current
+    assert credentials.renew(used)
+    assert credentials.renew(used), "they are others than those that were refused"
+    assert world.given == 2, "one call for both"
+    world.given -= 1
+    assert not credentials.renew(credentials.current)
+
+
 def test_the_most_recent_are_kept() -> None:
     recent: Recent[str, str] = Recent(2)
     made: list[str] = []

@@ -5,7 +5,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
@@ -101,6 +103,19 @@ def test_the_answers_to_conditional_writes_pass_untouched(code: str) -> None:
     with pytest.raises(ClientError) as caught, translated("table"):
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        HTTPClientError(error=ValueError("Invalid header value b'planted\\n'")),
+        CredentialRetrievalError(provider="custom-process", error_msg="planted"),
+    ],
+)
+def test_what_wraps_any_other_error_is_not_repeated_for_it_may_hold_keys(error: BotoCoreError) -> None:
+    told = seen(error)
+    assert type(error).__name__ in str(told)
+    assert "planted" not in "".join(format_exception(told))
 
 
 def test_a_denial_by_kms_is_told_from_one_by_s3() -> None:

@@ -1,10 +1,10 @@
 """What S3 says besides keys, and what is no listing at all."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +12,6 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
-from botocore.session import Session
 
 from chalicelib.aws.listing import PAUSE, TRIES, Listing
 from chalicelib.aws.sessions import Sessions
@@ -31,7 +30,9 @@ from chalicelib.errors import (
     Throttled,
     TidegateError,
 )
-from tests.fakes.wire import GRANT, LOADER, NOW
+from tests.fakes.serving import serving
+from tests.fakes.wire import GRANT, NOW
+from tests.wired import session
 
 WRITTEN = "2026-01-01T00:00:00.000Z"
 SLOW_DOWN = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -101,10 +102,7 @@ def sts() -> Sts:
 def sessions(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
-    base = Session()
-    base.register_component("data_loader", LOADER)
-    base.set_credentials("testing", "testing")
-    base.set_config_variable("region", "us-east-1")
+    base = session()
     base.register("before-send.sts.AssumeRole", sts.answer)
     return Sessions(base)
 
@@ -395,25 +393,15 @@ class Server(BaseHTTPRequestHandler):
         self.wfile.write(body[:given])
         self.close_connection = given < len(body)
 
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 @pytest.fixture
 def served() -> Any:
     def serve(*cuts: int) -> tuple[str, list[Any]]:
         connections: list[Any] = []
-        handler = type("Handler", (Server,), {"cuts": list(cuts), "connections": connections})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        servers.append(server)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}", connections
+        return servers.enter_context(serving(Server, cuts=list(cuts), connections=connections)), connections
 
-    servers: list[ThreadingHTTPServer] = []
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield serve
 
 
 Serve = Callable[..., tuple[str, list[Any]]]

@@ -1,7 +1,7 @@
 """Reads that last longer than the credentials they began with, by each of the three clients (F10, E53)."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,14 +19,6 @@ CLIENTS = ["obstore", "botocore", "listing"]
 KEYS = {"obstore": "in/a.bin", "botocore": "in//a.bin"}  # obstore cannot ask for the second
 
 Meanwhile = Callable[[int], None]
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    gate = Gate()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
-    yield gate
-    gate.close()
 
 
 def work(gate: Gate, client: str, meanwhile: Meanwhile) -> None:

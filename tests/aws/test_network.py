@@ -4,15 +4,13 @@ import itertools
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.session import Session
 
 from chalicelib.aws.buckets import Buckets
 from chalicelib.aws.listing import Listing
@@ -26,14 +24,16 @@ from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import AccessDenied, BucketNotFound, ConfigError, SourceUnavailable, TidegateError
 from tests.aws import proxies
 from tests.aws.proxies import Proxy
-from tests.fakes.wire import DATA, ETAG, LOADER, NOW
+from tests.fakes.serving import serving
+from tests.fakes.wire import DATA, ETAG, NOW
 from tests.planted import MARK, SECRET_ACCESS_KEY
 from tests.planted import PROXY_PASSWORD as PASSWORD
+from tests.wired import session
 
 ROLE = "arn:aws:iam::111122223333:role/tidegate"
 HERE = (Host("127.0.0.1", None, True),)
 VPCE = "https://bucket.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com"
-KEYS = {"access_key": "AKIAEXAMPLE", "secret_key": SECRET_ACCESS_KEY}
+KEYS = ("AKIAEXAMPLE", SECRET_ACCESS_KEY)
 
 
 def connection(**fields: Any) -> Connection:
@@ -44,16 +44,8 @@ def granted(**fields: Any) -> Grant:
     return Grant(connection(**fields), "e" * 64, NOW)
 
 
-def session() -> Session:
-    made = Session()
-    made.register_component("data_loader", LOADER)
-    made.set_credentials(**KEYS)
-    made.set_config_variable("region", "us-east-1")
-    return made
-
-
 def sessions(network: Network | None = None) -> Sessions:
-    return Sessions(session(), network or Network(HERE), keys=lambda _: Keys("AKIAEXAMPLE", SECRET_ACCESS_KEY))
+    return Sessions(session(*KEYS), network or Network(HERE), keys=lambda _: Keys("AKIAEXAMPLE", SECRET_ACCESS_KEY))
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +90,7 @@ CASES = [
 
 def by_botocore(chosen: Connection, bucket: str) -> str:
     answers = Answers()
-    client = Network(HERE).client(session(), chosen)
+    client = Network(HERE).client(session(*KEYS), chosen)
     client.meta.events.register("before-send.s3", answers.send)
     client.list_objects_v2(Bucket=bucket)
     [request] = answers.requests
@@ -202,9 +194,6 @@ class Server(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 @dataclass
 class Store:
@@ -222,15 +211,9 @@ class Store:
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     seen: list[tuple[str, str, Any]] = []
     answers: dict[str, Any] = {}
-    handler = type("Handler", (Server,), {"seen": seen, "answers": answers})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    yield Store(url, seen, answers)
-    server.shutdown()
-    server.server_close()
+    with serving(Server, seen=seen, answers=answers) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        yield Store(url, seen, answers)
 
 
 def ref(key: str = "in/a.csv") -> ObjectRef:
@@ -419,7 +402,7 @@ def test_a_redirect_is_not_followed_by_anybody(store: Store, status: int) -> Non
 
 def test_a_wrong_region_is_an_error_and_not_silently_another_host(store: Store) -> None:
     answers = Answers(301, "<Error><Code>PermanentRedirect</Code><Region>eu-west-1</Region></Error>")
-    client = Network().client(session(), connection())
+    client = Network().client(session(*KEYS), connection())
     client.meta.events.register("before-send.s3", answers.send)
     with pytest.raises(Exception, match="PermanentRedirect"):
         client.get_object(Bucket="acme", Key="a")

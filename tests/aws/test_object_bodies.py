@@ -191,6 +191,14 @@ def test_a_region_mismatch_is_told(wire: Wire, buckets: Buckets) -> None:
         buckets.open(GRANT, ref_to("a.csv"), prefix="")
 
 
+@pytest.mark.parametrize("etag", ["e\nx: y", "e\x00", "e\x7f"])
+def test_an_etag_that_no_header_can_hold_is_an_error_and_not_the_end_of_the_process(
+    buckets: Buckets, etag: str
+) -> None:
+    with pytest.raises(TidegateError):
+        buckets.open(GRANT, replace(ref_to("a.csv"), etag=etag), prefix="")
+
+
 @pytest.mark.parametrize("key", ["a.csv", "a//b.csv"])
 def test_an_unreachable_server_is_for_the_queue_to_repeat(
     wire: Wire, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, key: str

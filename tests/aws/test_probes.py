@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError
-from botocore.session import Session
+from botocore.exceptions import ClientError, HTTPClientError
 
 from chalicelib.aws.probes import HARMLESS, AwsProbes
 from chalicelib.aws.sessions import Sessions
@@ -18,7 +17,7 @@ from chalicelib.core.diagnosis.roles import Attempt, ExternalId
 from chalicelib.core.diagnosis.spots import Spot
 from chalicelib.core.keys import Keys
 from chalicelib.errors import AccessDenied
-from tests.aws.test_sessions import LOADER
+from tests.wired import session
 
 SECRETS = ("planted-secret", "planted-token", "planted-given")
 Asked = list[dict[str, Any]]
@@ -52,10 +51,7 @@ def probes(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> AwsProbes:
         }
         return AWSResponse("https://sts", 200, HTTPHeaders(), None), said
 
-    base = Session()
-    base.register_component("data_loader", LOADER)
-    base.set_credentials("testing", "testing")
-    base.set_config_variable("region", "eu-central-1")
+    base = session(region="eu-central-1")
     base.register("provide-client-params.sts.AssumeRole", keep)
     base.register("before-call.sts.AssumeRole", give)
     return AwsProbes(Sessions(base), lambda connection: None)
@@ -143,3 +139,16 @@ def test_nothing_that_is_held_shows(probes: AwsProbes) -> None:
     probes._client(Spot(grant(), "acme-exports", "in/"))
     answer = probes.assume(grant(), Attempt())
     assert not [secret for secret in SECRETS if secret in repr(probes) + repr(answer) + repr(probes._between)]
+
+
+def test_what_could_not_be_sent_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def fail(**_: Any) -> None:
+        raise HTTPClientError(error=ValueError("Invalid header value b'planted-token'"))
+
+    base = session()
+    base.register("before-send.sts.AssumeRole", fail)
+    answer = AwsProbes(Sessions(base), lambda connection: None).assume(grant(), Attempt())
+    assert (answer.silent, answer.code) == (True, "HTTPClientError")
+    assert "planted" not in str(answer)

@@ -8,16 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.loaders import create_loader
-from botocore.session import Session
 
 from chalicelib.aws.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.errors import ConfigError, RoleNotAssumable, Throttled
 from tests import planted
+from tests.wired import session
 
-LOADER = create_loader()  # reading AWS's models takes long
 CONNECTION = AssumeRole(
     name="acme", role_arn="arn:aws:iam::111122223333:role/tidegate", session_name="gate", duration_in_seconds=900
 )
@@ -63,10 +61,7 @@ def sts() -> Sts:
 def sessions(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    base = Session()
-    base.register_component("data_loader", LOADER)
-    base.set_credentials("testing", "testing")
-    base.set_config_variable("region", "eu-central-1")
+    base = session(region="eu-central-1")
     base.register("before-send.sts.AssumeRole", sts.answer)
     return Sessions(base)
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from chalicelib.aws.listing import Listing
 from chalicelib.aws.network import Network
@@ -18,7 +16,8 @@ from chalicelib.core.endpoints import Host
 from chalicelib.core.listing import Listed, Page
 from chalicelib.core.objects import ObjectRef
 from chalicelib.errors import AccessDenied, ConfigError, CredentialsRefused
-from tests.fakes.wire import LOADER
+from tests.fakes.serving import serving
+from tests.wired import from_environment
 
 GRANT = Grant(
     parse_connection({"name": "acme", "auth_method": "anonymous", "can_list": False}, where="test"),
@@ -41,15 +40,10 @@ class Heads(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 class Bucket:
     def __init__(self, url: str, seen: list[str], told: dict[str, Any]) -> None:
-        base = Session()
-        base.register_component("data_loader", LOADER)
-        self.listing = Listing(Sessions(base, Network((Host("127.0.0.1", None, True),))), url)
+        self.listing = Listing(Sessions(from_environment(), Network((Host("127.0.0.1", None, True),))), url)
         self.seen, self.told = seen, told
 
     def page(self, key: str = "in/a b.csv", **bounds: Any) -> Page:
@@ -60,12 +54,9 @@ class Bucket:
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     seen: list[str] = []
     told: dict[str, Any] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Heads,), {"seen": seen, "told": told}))
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    yield Bucket(f"http://127.0.0.1:{server.server_port}", seen, told)
-    server.shutdown()
-    server.server_close()
+    with serving(Heads, seen=seen, told=told) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        yield Bucket(url, seen, told)
 
 
 def test_one_key_is_a_page_of_its_own(bucket: Bucket) -> None:

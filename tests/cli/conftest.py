@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from chalicelib import wiring
 from chalicelib.cli import main
+from tests.wired import forget, quicken
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,17 @@ Run = Callable[..., Ran]
 def _fresh_wiring() -> Iterator[None]:
     """Nothing is remembered from one test to the next: neither clients nor settings."""
     before = dict(os.environ)
-    _forget()
+    forget()
     yield
-    _forget()
+    forget()
     os.environ.clear()
     os.environ |= before
-
-
-def _forget() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def ran(*arguments: str) -> Ran:
+        quicken()
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
             main(arguments)

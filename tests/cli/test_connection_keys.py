@@ -21,6 +21,7 @@ from chalicelib.core.health import Health
 from chalicelib.core.keys import Keys
 from chalicelib.errors import ConfigError, TidegateError
 from tests.cli.conftest import Run
+from tests.wired import quicken
 
 ARN = "arn:aws:iam::222222222222:role/reader"
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ PRINTED = json.dumps(
 
 def ran(*arguments: str, text: str = "") -> Result:
     """The command, with `text` piped into it."""
+    quicken()
     return CliRunner().invoke(command, ["connection", *arguments], input=text)
 
 

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from boto3 import Session as Boto
 
+from chalicelib.cli.doctor import show_findings
+from chalicelib.core.findings import Finding, Missing, Verdict
+from chalicelib.core.policies.sheets import Kind, Seat
 from tests.cli.conftest import Run
 
 BUCKET = "acme-exports"
@@ -61,7 +65,30 @@ def test_a_test_shows_each_step_and_its_end(own: Run) -> None:
         assert line in good.out
     rows = findings(own("connection", "test", "own", "--bucket", BUCKET, "--json").out)
     assert set(rows["get"]) == {"step", "of", "verdict"}
-    assert "tidegate doctor own" in good.out
+
+
+def test_a_test_says_what_to_do_about_what_failed_and_nothing_about_the_rest(own: Run) -> None:
+    good = own("connection", "test", "own", "--bucket", BUCKET).out
+    bad = own("connection", "test", "own", "--bucket", "acme-no").out
+    assert "fail     bucket s3://acme-no: there is no such bucket" in bad
+    assert "Check the name." in bad
+    assert "ok       get s3://acme-exports/in/a.csv\n" in good
+    assert "one byte was read" not in good
+
+
+def test_a_statement_that_several_steps_miss_is_printed_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    statement = {"Sid": "ReadObjects", "Action": "s3:GetObject"}
+    role = Missing(Kind.ROLE, "ReadObjects", Seat.CUSTOMER, "222222222222", "arn", statement, "a policy of the role")
+    also = statement | {"Sid": "TidegateReadObjects"}
+    bucket = replace(role, kind=Kind.BUCKET, sid=also["Sid"], place="the bucket's policy", statement=also)
+    steps = [Finding(step, Verdict.FAIL, "no", missing=(role, bucket)) for step in ("head", "get")]
+    show_findings("acme", steps)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert len([line for line in lines if "s3:GetObject" in line]) == 2
+    assert len([line for line in lines if line.endswith("it stands above")]) == 2
+    assert [line[:14] for line in lines if ", into " in line] == ["- ReadObjects,", "or TidegateRea"] * 2
 
 
 def test_the_statement_to_add_is_machine_readable(acme: Run, document: Callable[..., str], open_bucket: Any) -> None:
@@ -70,7 +97,7 @@ def test_the_statement_to_add_is_machine_readable(acme: Run, document: Callable[
     ran = acme("doctor", "acme", "--json")
     missing = findings(ran.out)["external id"]["missing"]
     assert [(each["kind"], each["sid"], each["seat"], each["account"]) for each in missing] == [
-        ("trust", "AssumeRole", "customer", "222222222222")
+        ("trust", "TidegateAssumeRoleAcme", "customer", "222222222222")
     ]
     assert missing[0]["statement"]["Action"] == "sts:AssumeRole"
     assert missing[0]["place"] == "the role's trust policy"
@@ -81,10 +108,8 @@ def test_the_statement_to_add_is_printed_with_its_place_and_whose_it_is(
 ) -> None:
     acme("apply", document())
     out = acme("doctor", "acme").out
-    assert (
-        "- AssumeRole, into the role's trust policy (arn:aws:iam::222222222222:role/reader) in account 222222222222"
-        in out
-    )
+    where = "into the role's trust policy (arn:aws:iam::222222222222:role/reader) in account 222222222222"
+    assert f"- TidegateAssumeRoleAcme, {where}" in out
     assert "by the customer's admin; `tidegate policy acme trust` prints it all" in out
     assert '"sts:ExternalId"' in out
 

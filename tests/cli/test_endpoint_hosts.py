@@ -18,6 +18,13 @@ def test_a_connection_that_leads_astray_is_not_made(tidegate: Run) -> None:
     assert tidegate("connection", "list", "--json").out == ""
 
 
+def test_nobody_types_a_secret_for_a_connection_that_leads_astray(tidegate: Run) -> None:
+    for way in (("--endpoint", METADATA), ("--proxy", "proxy.example:3128")):
+        made = tidegate("connection", "create", "acme", "--auth-method", "basic", *way)
+        assert "TIDEGATE_ENDPOINT_HOSTS" in made.err
+        assert "secret_access_key" not in made.err
+
+
 def test_a_connection_is_not_edited_to_lead_astray(tidegate: Run) -> None:
     tidegate("connection", "create", "acme", "--auth-method", "anonymous")
     assert tidegate("connection", "edit", "acme", "--endpoint", METADATA).code == 2

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,26 +125,32 @@ def test_a_table_cannot_climb_out_of_the_warehouse(name: str, part: str) -> None
         Pipeline.parse({**DOCUMENT, "out": {**DOCUMENT["out"], part: name}}, where="p.yml")
 
 
-@pytest.fixture
-def logged() -> Iterator[io.TextIOWrapper]:
+@contextmanager
+def logged() -> Iterator[io.BytesIO]:
     """What the functions write to their log, as a stream of UTF-8, which takes no half characters."""
-    handler = app.log.registered_handler
+    handler, logger, written = app.log.registered_handler, logging.getLogger("tidegate"), io.BytesIO()
     assert isinstance(handler, logging.StreamHandler)
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    stream = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
     before = handler.setStream(stream)
-    yield stream
-    handler.setStream(before)
+    handlers = list(logger.handlers)  # it took over pytest's, which would pass half characters to another process
+    logger.handlers[:] = [handler]
+    try:
+        yield written
+    finally:
+        logger.handlers[:] = handlers
+        handler.setStream(before)
+        stream.detach()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_name_in_a_log_is_one_line_that_is_read_as_it_was(name: str, logged: io.TextIOWrapper) -> None:
-    app.log.warning(name, key=name)
-    try:
-        Pipeline.parse({**DOCUMENT, name: 1}, where=name)
-    except ConfigError:
-        app.log.exception("an error that should not exist")
-    logged.flush()
-    text = logged.buffer.getvalue().decode()  # type: ignore[attr-defined]
+def test_a_name_in_a_log_is_one_line_that_is_read_as_it_was(name: str) -> None:
+    with logged() as written:
+        app.log.warning(name, key=name)
+        try:
+            Pipeline.parse({**DOCUMENT, name: 1}, where=name)
+        except ConfigError:
+            app.log.exception("an error that should not exist")
+        text = written.getvalue().decode()
     assert harmless(text, lines=2)
     first, second = map(json.loads, text.splitlines())
     assert (first["message"], first["key"]) == (name, name)

@@ -370,3 +370,18 @@ def test_keys_of_a_connection_in_a_pipeline_are_refused_and_not_repeated(key: st
             Pipeline.parse(document, where="load.yml")
         assert f"{key} is not a known key" in caught.value.what
         assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"role_arn": "reader"}, "role_arn does not look like arn:aws:iam::222222222222:role/reader"),
+        ({"through": {"type": "user", "user_arn": "x"}}, "user_arn does not look like arn:aws:iam::222222222222:user/"),
+        ({"through": {"type": "role", "role_arn": "x"}}, "role_arn does not look like arn:aws:iam::222222222222:role/"),
+    ],
+)
+def test_who_mistypes_an_arn_is_shown_one(changes: dict[str, Any], said: str) -> None:
+    document = {"name": "acme", "role_arn": "arn:aws:iam::222222222222:role/reader"} | changes
+    with pytest.raises(ConfigError) as caught:
+        parse_connection(document, where="test")
+    assert said in str(caught.value)

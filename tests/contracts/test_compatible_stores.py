@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.session import Session
 
 from chalicelib.aws.buckets import Buckets
 from chalicelib.aws.listing import Listing
@@ -27,8 +26,9 @@ from chalicelib.errors import (
 )
 from tests.aws import proxies
 from tests.contracts import seaweed
-from tests.fakes.wire import LOADER, NOW
+from tests.fakes.wire import NOW
 from tests.planted import PROXY_PASSWORD as PASSWORD
+from tests.wired import session
 
 DATA = bytes(range(256)) * 40
 KEYS = [
@@ -72,14 +72,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield Store(
             running.s3, gate, session(seaweed.ACCESS, seaweed.SECRET).create_client("s3", endpoint_url=running.s3)
         )
-
-
-def session(access: str, secret: str) -> Session:
-    made = Session()
-    made.register_component("data_loader", LOADER)
-    made.set_credentials(access, secret)
-    made.set_config_variable("region", "us-east-1")
-    return made
 
 
 @dataclass

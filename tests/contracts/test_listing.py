@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from botocore.session import Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
@@ -20,13 +19,15 @@ from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Listed, Page
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.policies import Facts, Kind, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Kind
 from chalicelib.errors import AccessDenied, BucketNotFound, ConfigError, RoleNotAssumable
 from chalicelib.local import emulator as embedded
 from chalicelib.local.account import CUSTOMERS, Account
 from chalicelib.local.customer import open_customer
 from tests.fakes.buckets import FakeBuckets
-from tests.fakes.wire import AWKWARD, GRANT, LOADER, reading
+from tests.fakes.wire import AWKWARD, GRANT, reading
+from tests.wired import from_environment
 
 ODD = [
     *AWKWARD,
@@ -121,10 +122,8 @@ def emulated(aws: tuple[Account, Account, str], monkeypatch: pytest.MonkeyPatch)
     ours, customer, role = aws
     for name, value in ours.env().items():
         monkeypatch.setenv(name, value)
-    base = Session()
-    base.register_component("data_loader", LOADER)
     grant = Grant(AssumeRole(name="acme", role_arn=role), GRANT.external_id, GRANT.created_at)
-    return S3Shown(Listing(Sessions(base), ours.endpoint), customer.client("s3")), grant
+    return S3Shown(Listing(Sessions(from_environment()), ours.endpoint), customer.client("s3")), grant
 
 
 @pytest.fixture(params=["memory", "moto", pytest.param("emulator", marks=pytest.mark.local)])

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from chalicelib.aws.probes import AwsProbes
 from chalicelib.aws.sessions import Sessions
@@ -13,9 +12,9 @@ from chalicelib.core.connections import Grant
 from chalicelib.core.diagnosis.spots import Spot
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
-from tests.aws.test_sessions import LOADER
 from tests.examples import START
 from tests.fakes.probes import FakeProbes
+from tests.wired import from_environment
 
 GRANT = Grant(Default(name="acme"), "ab" * 32, START)
 KEYS = {"in/a.csv": b"a,b\n", "in/empty": b"", "out/x": b"x"}
@@ -42,9 +41,7 @@ def probes(request: pytest.FixtureRequest) -> Any:
     for key, body in KEYS.items():
         s3.put_object(Bucket="acme-exports", Key=key, Body=body)
     sqs.create_queue(QueueName="tidegate-arrivals", Attributes={"Policy": json.dumps(POLICY)})
-    base = Session()
-    base.register_component("data_loader", LOADER)
-    return AwsProbes(Sessions(base), lambda connection: None)
+    return AwsProbes(Sessions(from_environment()), lambda connection: None)
 
 
 def test_we_are_somebody(probes: Any) -> None:

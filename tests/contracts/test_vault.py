@@ -93,6 +93,8 @@ def test_a_forgotten_secret_can_be_brought_back_for_seven_days(aws: None, boto: 
         '{"SECRET": "x"}',
         '{"expires_at": "SECRET"}',
         '"\\ud800SECRET"',
+        '{"session_token": "SECRET\\nx: y"}',
+        '{"secret_access_key": "SECRET\\u2028x"}',
         "null",
     ],
 )
@@ -102,6 +104,16 @@ def test_what_are_no_keys_is_said_without_repeating_it(aws: None, boto: boto3.Se
     with pytest.raises(ConfigError, match="acme") as caught:
         aws_vault(boto).get(connection(store))
     assert "SECRET" not in f"{caught.value} {caught.value.__cause__} {caught.value.__context__}"
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_line_end_around_a_key_that_somebody_stored_by_hand_is_none_of_it(
+    aws: None, boto: boto3.Session, store: str
+) -> None:
+    text = json.dumps({"access_key_id": "a\n", "secret_access_key": " b", "session_token": "c\r\n"})
+    boto.client("secretsmanager").create_secret(Name="tidegate/connections/acme", SecretString=text)
+    boto.client("ssm").put_parameter(Name="/tidegate/connections/acme", Value=text, Type="SecureString")
+    assert aws_vault(boto).get(connection(store)) == Keys("a", "b", "c")
 
 
 def test_bytes_are_no_keys_either(aws: None, boto: boto3.Session) -> None:

@@ -272,6 +272,10 @@ UNSTORABLE = {
     "a size below none": message(record(size=-12)),
     "an etag that is null": message(record(eTag=None)),
     "an etag with half a character": message(record(eTag="\ud800")),
+    "an etag that no header can hold": message(record(eTag="e1\nx: y")),
+    "an etag from eventbridge that no header can hold": eventbridge(etag="e1\x00"),
+    "a version that no s3 gives": message(record(versionId="v\u20281")),
+    "an etag as long as a book": message(record(eTag="e" * 5000)),
     "a bucket with half a character": message(
         record() | {"s3": {"bucket": {"name": "\ud800"}, "object": record()["s3"]["object"]}}
     ),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.core.policies import Recipe
+from chalicelib.core.policies.recipes import Recipe
 from scripts.printed import BLOCK, CUSTOMERS, PAGE, THEIRS, block, customer, fresh
 
 

@@ -51,7 +51,7 @@ class FakeTable:
         rows = [row for file in files for row in self.files[file.path]]
         if run is not None:
             return self._replace(run, tasks, rows)
-        if any(row["_key"] in self.refuses for row in rows) or (self.refuses_removals and not files):
+        if any(row.get("_key") in self.refuses for row in rows) or (self.refuses_removals and not files):
             raise SchemaConflict("a column is a long here and a string there", where="table")
         if not files and not gone:
             return None
@@ -64,7 +64,7 @@ class FakeTable:
         if self.run is not None and self.run.job != run.job and self.run.started_at > run.started_at:
             raise RunSuperseded("a later run has replaced the content", where="table")
         if self.run != run:
-            if any(row["_key"] in self.refuses for row in rows):
+            if any(row.get("_key") in self.refuses for row in rows):
                 raise SchemaConflict("a column is a long here and a string there", where="table")
             self.run, self.rows = run, rows
             self.contents.append(rows)

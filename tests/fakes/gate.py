@@ -11,13 +11,11 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
-from botocore.session import Session
-
 from chalicelib.aws.sessions import Sessions
 from chalicelib.config.connection import Connection
 from chalicelib.core.keys import Keys
 from chalicelib.core.objects import ObjectRef
-from tests.fakes.wire import LOADER
+from tests.wired import session
 
 DATA = bytes(range(256)) * 20
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -79,11 +77,9 @@ class Gate:
         self.ends[access_key] = expires_at
 
     def sessions(self, **changes: Any) -> Sessions:
-        base = Session()
-        base.register_component("data_loader", LOADER)
-        base.set_credentials(OURS, "secret")
-        base.set_config_variable("region", "eu-central-1")
-        return Sessions(base, **{"keys": self.keys, "now": self.clock, "environ": {}} | changes)
+        return Sessions(
+            session(OURS, "secret", "eu-central-1"), **{"keys": self.keys, "now": self.clock, "environ": {}} | changes
+        )
 
     def opinion_of_late(self) -> tuple[int, str] | None:
         """Why S3 refuses every request now."""

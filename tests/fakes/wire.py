@@ -6,15 +6,12 @@ from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from botocore.loaders import create_loader
-from botocore.session import Session
-
 from chalicelib.aws.buckets import Buckets
 from chalicelib.aws.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
+from tests.wired import session
 
-LOADER = create_loader()  # reading AWS's models takes long
 PART = 1000
 DATA = bytes(range(256)) * 20  # six parts
 ETAG = md5(DATA, usedforsecurity=False).hexdigest()
@@ -34,11 +31,7 @@ AWKWARD = [
 
 
 def reading(endpoint: str) -> Buckets:
-    base = Session()
-    base.register_component("data_loader", LOADER)
-    base.set_credentials("testing", "testing")
-    base.set_config_variable("region", "us-east-1")
-    return Buckets(Sessions(base), endpoint, part=PART)
+    return Buckets(Sessions(session()), endpoint, part=PART)
 
 
 class Wire:

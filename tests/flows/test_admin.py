@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.config.connection import parse_connection
 from chalicelib.config.destination import Mode
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.errors import ConfigError
@@ -70,7 +71,7 @@ def test_a_pipeline_may_use_its_owners_connections_and_nobodys() -> None:
     made = admin()
     made.connections.add(grant(owner="alice"))
     for owner in (None, "bob"):
-        with pytest.raises(ConfigError, match="connection acme is for pipelines of alice"):
+        with pytest.raises(ConfigError, match=r"connection acme is for pipelines of alice.* Say `owner` in the"):
             made.apply(owned(owner))
     made.apply(owned("alice"))
     assert made.pipeline("flights").owner == "alice"
@@ -142,3 +143,12 @@ def test_who_adds_origin_columns_is_told_that_earlier_rows_stay_unknown() -> Non
     assert made.apply(without) == ()
     assert any("cannot be told from others" in warning for warning in made.apply(one))
     assert made.apply(one) == ()
+
+
+@pytest.mark.parametrize(("method", "warned"), [("profile", True), ("env", True), ("default", False)])
+def test_whoever_uses_a_laptops_keys_is_told_that_functions_have_none(method: str, warned: bool) -> None:
+    made = admin()
+    laptop = parse_connection({"name": "acme", "auth_method": method}, where="test")
+    made.connections.add(replace(grant(), connection=laptop))
+    found = [warning for warning in made.apply(pipeline()) if "is for a laptop" in warning]
+    assert bool(found) == warned

@@ -129,6 +129,34 @@ def test_a_connection_that_was_made_again_meanwhile_is_not_overwritten() -> None
         edited(stale, region="eu-west-1")
 
 
+def test_a_connection_that_was_made_again_meanwhile_never_reads_with_the_keys_of_the_former() -> None:
+    flow, vault = connecting(), FakeVault()
+    old = flow.connect(spec(), PAIR)
+
+    class Meanwhile(FakeConnections):
+        def get(self, name: str) -> Any:
+            return old
+
+    another = Meanwhile({"acme": replace(old, external_id="c" * 64)})
+    admin = Admin(another, FakePipelines(), lambda _: None, lambda _: None)
+    stale = Connecting(admin, vault, FakeHealth(), lambda: START)
+    with pytest.raises(ConfigError, match="somebody deleted it meanwhile"):
+        edited(stale, keys=Keys(OTHER_ID, "secret-two"))
+    assert vault.get(spec()) is None
+
+
+def test_keys_of_a_namesake_that_a_store_brought_back_do_not_stay() -> None:
+    class Reviving(BrokenVault):
+        def put(self, connection: Connection, keys: Keys) -> None:
+            FakeVault.put(self, connection, PAIR)
+            raise self.error
+
+    flow = connecting(vault := Reviving())
+    with pytest.raises(AccessDenied):
+        flow.connect(spec(), Keys(OTHER_ID, "secret-two"))
+    assert vault.get(spec()) is None
+
+
 def test_an_endpoint_that_is_not_allowed_is_refused_at_both_doors() -> None:
     def check(connection: Connection) -> None:
         if connection.endpoint:

@@ -19,7 +19,8 @@ from chalicelib.core.keys import Keys
 from chalicelib.core.ledger import Entry, State
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.policies import Place, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Place
 from chalicelib.errors import AccessDenied, ConfigError
 from chalicelib.flows.doctor import NOTHING, Doctor
 from chalicelib.flows.facts import Home, gathered
@@ -160,7 +161,7 @@ def test_tags_and_source_identity_are_taken_away_to_tell_what_was_too_much() -> 
     clinic = Clinic(session_tags={"team": "x"}, source_identity="tidegate")
     clinic.probes = NoTags(clinic.probes.buckets)
     [finding] = [each for each in clinic.examine() if each.step == "assume role"]
-    assert [each.sid for each in finding.missing] == ["TagSession"]
+    assert [each.sid for each in finding.missing] == ["TidegateTagSessionAcme"]
     asked = [(each.tags, each.source_identity) for each in clinic.probes.attempts]
     assert asked == [(True, True), (False, False), (True, False), (False, True)]
 
@@ -239,7 +240,7 @@ def test_buckets_and_prefixes_of_the_connection_stand_in_for_pipelines() -> None
 def test_what_the_connection_is_not_for_is_refused_before_anything_is_asked_of_the_customer() -> None:
     clinic = Clinic(buckets=[BUCKET], prefixes=["in/"])
     for asked in ({"bucket": "acme-logs"}, {"key": "out/x"}):
-        with pytest.raises(ConfigError, match="connection acme is for"):
+        with pytest.raises(ConfigError, match="connection acme: it is for"):
             clinic.examine(**asked)
     assert set(clinic.probes.asked) == {"ourselves"}
 
@@ -353,3 +354,14 @@ def test_no_finding_holds_a_secret(changes: dict[str, Any], step: str) -> None:
     assert not [secret for secret in SECRETS if secret in text]
     sentences = "".join(each.evidence + each.advice for each in clinic.examine())
     assert clinic.grant.external_id not in sentences
+
+
+def test_who_is_no_function_is_not_told_to_add_what_may_be_there_already() -> None:
+    clinic = Clinic(through=BETWEEN)
+    clinic.probes.refused["between"] = denied(implicit("sts:AssumeRole", "x", "resource-based policy"))
+    [refused] = [each for each in clinic.examine() if each.step == "role in between"]
+    assert "If it is there already" in refused.advice
+    plain = Clinic()
+    plain.probes.refused["assume"] = denied(implicit("sts:AssumeRole", "x", "resource-based policy"))
+    [refused] = [each for each in plain.examine() if each.step == "assume role"]
+    assert "If it is there already" not in refused.advice

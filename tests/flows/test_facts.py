@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from chalicelib.core.policies import Read
+from chalicelib.core.policies.sheets import Read
 from chalicelib.flows.facts import Home, gathered
 from tests.examples import grant, pipeline
 
@@ -21,6 +23,16 @@ def test_only_pipelines_of_the_connection_count() -> None:
     other = pipeline(name="other").model_copy(update={"connection": "beta"})
     facts = gathered(grant(), [mine, other], Home("111111111111", "us-east-1", "tidegate"))
     assert facts.reads == (Read("acme-exports", "in/one.csv"),)
+
+
+def test_pipelines_that_the_connection_is_not_for_any_more_open_nothing() -> None:
+    narrowed = replace(grant(), connection=grant().connection.model_copy(update={"prefixes": ("in/",), "owner": "a"}))
+    tags = {"type": "objects", "tags": True}
+    wide = pipeline(path_prefix="", parser=tags).model_copy(update={"owner": "a"})
+    others = pipeline(path_prefix="in/x/", parser=tags).model_copy(update={"owner": "b"})
+    mine = pipeline(path_prefix="in/y/").model_copy(update={"owner": "a"})
+    facts = gathered(narrowed, [wide, others, mine], Home("111111111111", "us-east-1", "tidegate"))
+    assert facts.reads == (Read("acme-exports", "in/y/"),)
 
 
 def test_what_a_pipeline_wants_beside_its_objects_is_told() -> None:

@@ -28,6 +28,7 @@ from chalicelib.core.tasks import TaskState
 from chalicelib.core.upkeep import Phase
 from chalicelib.errors import BadMessage
 from tests.examples import grant, pipeline
+from tests.wired import forget, quicken
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events"
@@ -67,14 +68,9 @@ def account(dynamo: Any, boto: boto3.Session) -> Iterator[Any]:
             name = resource["Properties"]["QueueName"]["Fn::Sub"].replace("${AWS::StackName}", "tidegate")
             sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if name.endswith(".fifo") else {})
     forget()
+    quicken()
     yield sqs
     forget()
-
-
-def forget() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
 
 
 def messages(sqs: Any, queue: str) -> list[str]:

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.loaders import create_loader
-from botocore.session import Session
 
 from chalicelib.aws.probes import AwsProbes
 from chalicelib.aws.sessions import Sessions
@@ -18,7 +16,8 @@ from chalicelib.core.connections import Grant
 from chalicelib.core.findings import Finding, Verdict
 from chalicelib.core.health import Health
 from chalicelib.core.keys import Keys
-from chalicelib.core.policies import Place, Sheet, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Place, Sheet
 from chalicelib.flows.doctor import Doctor
 from chalicelib.flows.facts import Home, gathered
 from chalicelib.local.account import Account
@@ -26,8 +25,8 @@ from chalicelib.local.customer import make_bucket
 from chalicelib.local.emulator import Emulator
 from tests.fakes.stores import FakeJobs, FakeLedger, FakePipelines
 from tests.local.conftest import fresh_account
+from tests.wired import from_environment
 
-LOADER = create_loader()  # reading AWS's models takes long
 EXTERNAL_ID = "ab" * 32
 ROLE = "tidegate-reader"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -118,9 +117,7 @@ class Ward:
         self.theirs.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body, **more)
 
     def examine(self, **asked: Any) -> dict[str, Finding]:
-        base = Session()
-        base.register_component("data_loader", LOADER)
-        probes = AwsProbes(Sessions(base), lambda connection: None)
+        probes = AwsProbes(Sessions(from_environment()), lambda connection: None)
         doctor = Doctor(
             lambda name: self.grant,
             self.pipelines,
@@ -186,7 +183,7 @@ def test_a_trust_policy_without_the_external_id_is_a_confused_deputy(ward: Ward)
     finding = ward.examine()["external id"]
     assert finding.verdict is Verdict.WARN
     assert "without any and with a wrong one" in finding.evidence
-    assert [each.sid for each in finding.missing] == ["AssumeRole"]
+    assert [each.sid for each in finding.missing] == ["TidegateAssumeRoleAcme"]
     assert finding.missing[0].statement["Condition"] == {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
     assert "onfused deputy" in finding.advice
 
@@ -194,7 +191,7 @@ def test_a_trust_policy_without_the_external_id_is_a_confused_deputy(ward: Ward)
 def test_an_external_id_of_somebody_else_shuts_the_door(ward: Ward) -> None:
     ward.open(trust=lambda document: json.loads(json.dumps(document).replace(EXTERNAL_ID, "cd" * 32)))
     findings = ward.examine()
-    assert failed(findings) == {"assume role": ["AssumeRole"]}
+    assert failed(findings) == {"assume role": ["TidegateAssumeRoleAcme"]}
     assert "external id" in findings["assume role"].advice
     assert findings["external id"].verdict is Verdict.SKIPPED
     assert findings["bucket"].verdict is Verdict.SKIPPED
@@ -203,7 +200,7 @@ def test_an_external_id_of_somebody_else_shuts_the_door(ward: Ward) -> None:
 @pytest.mark.parametrize(
     ("place", "sid", "step"),
     [
-        (Place.ROLE_TRUST, "TagSession", "assume role"),
+        (Place.ROLE_TRUST, "TidegateTagSessionAcme", "assume role"),
         (Place.ROLE_POLICY, "ReadObjects", "get"),
         (Place.ROLE_POLICY, "ReadObjectTags", "tags"),
     ],

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.session import Session
 
 from chalicelib.aws.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
-from chalicelib.core.policies import Facts, Place, Read, Seat, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Place, Read, Seat
 from chalicelib.core.printing import Bundle, bundles, cloudformation, shell
 from chalicelib.flows.facts import Home
 from chalicelib.local.account import SECRET, Account
 from chalicelib.local.customer import make_bucket
 from chalicelib.local.emulator import Emulator
 from tests.local.conftest import EXTERNAL_ID, fresh_account
+from tests.wired import session
 
 pytestmark = pytest.mark.local
 
@@ -83,10 +84,7 @@ class World:
 
     def customer(self, grant: Grant) -> Any:
         """S3 over the connection."""
-        base = Session()
-        base.set_config_variable("region", "us-east-1")
-        base.set_credentials(self.ours.number, SECRET)
-        return Sessions(base).customer(grant, self.bucket, "in/")
+        return Sessions(session(self.ours.number, SECRET)).customer(grant, self.bucket, "in/")
 
     def deploy(self, bundle: Bundle, account: Account) -> None:
         """A stack of what is printed, as it stands."""

@@ -126,6 +126,21 @@ def test_only_what_enters_customers_accounts_may_read_connections_keys(action: s
     assert [name for name in FUNCTIONS if may(name, action, KEYS[action])] == ["load", "sweep", "tick"]
 
 
+def test_a_stack_reads_no_keys_of_another_one() -> None:
+    action = "secretsmanager:GetSecretValue"
+    assert not [name for name in FUNCTIONS if may(name, action, ":secret:tidegate/connections/acme-AbCdEf")]
+    (but,) = [one for one in statements("load") if one["Effect"] == "Deny"]
+    excepted = but["Condition"]["ArnNotLike"]["aws:PrincipalArn"]["Fn::Sub"]
+    assert excepted.endswith(":role/tidegate-load"), "the role of the stack whose keys they are"
+
+
+def test_what_enters_customers_accounts_reads_no_table() -> None:
+    for name in ("load", "sweep", "tick"):
+        lake = [one for one in statements(name) if "LakeBucket" in json.dumps(one["Resource"])]
+        actions = {action for one in lake for action in one["Action"]}
+        assert not {action for action in actions if action.startswith("s3:Get")}, "auth_method default could read it"
+
+
 def test_secrets_of_filters_and_of_the_catalogue_are_read_by_those_that_need_them() -> None:
     action = "secretsmanager:GetSecretValue"
     assert [name for name in FUNCTIONS if may(name, action, ":secret:tidegate/salt-AbCdEf")] == [

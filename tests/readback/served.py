@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,6 +13,8 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.table import TableRequirement, TableUpdate
 from pyiceberg.table.metadata import TableMetadata
 
+from tests.fakes.serving import serving
+
 _REQUIREMENTS = TypeAdapter(tuple[TableRequirement, ...])
 _UPDATES = TypeAdapter(tuple[TableUpdate, ...])
 
@@ -20,20 +22,8 @@ _UPDATES = TypeAdapter(tuple[TableUpdate, ...])
 @contextmanager
 def served(catalog: Catalog) -> Iterator[str]:
     """The catalogue's address, until the block ends. It knows what readers and writers of tables ask, and no more."""
-
-    class Handler(_Handler):
-        behind, turn = catalog, Lock()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_Handler, behind=catalog, turn=Lock()) as url:
+        yield url
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,6 +10,7 @@ from chalicelib.config.spec import Spec
 
 ROLE = "[A-Za-z0-9_+=,.@/-]+"  # not \\w, which takes letters that AWS does not
 ROLE_ARN = rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/{ROLE}$"
+A_ROLE = "arn:aws:iam::222222222222:role/reader"
 USER_ARN = rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:user/{ROLE}$"
 SESSION = r"^[A-Za-z0-9_+=,.@-]{2,64}$"
 CHAINED_SECONDS = 3600  # STS caps a role that is assumed from role credentials at one hour (F3, E26)
@@ -19,14 +20,21 @@ class ThroughUser(Spec):
     """A user who may do nothing but assume the role; the connection's keys are this user's."""
 
     type: Literal["user"] = "user"
-    user_arn: str = Field(pattern=USER_ARN, max_length=2048, description="The user whom the role's trust policy names.")
+    user_arn: str = Field(
+        pattern=USER_ARN,
+        max_length=2048,
+        description="The user whom the role's trust policy names.",
+        examples=["arn:aws:iam::222222222222:user/tidegate"],
+    )
 
 
 class ThroughRole(Spec):
     """A role in between, which we assume first: the customer's trust policy names it, or one session of it."""
 
     type: Literal["role"] = "role"
-    role_arn: str = Field(pattern=ROLE_ARN, max_length=2048, description="Usually a role of our own account.")
+    role_arn: str = Field(
+        pattern=ROLE_ARN, max_length=2048, description="Usually a role of our own account.", examples=[A_ROLE]
+    )
     session_name: str | None = Field(
         None, pattern=SESSION, description="Left out: the connection's. Part of the principal if `principal: session`."
     )
@@ -43,7 +51,11 @@ class AssumeRole(Way):
 
     auth_method: Literal["assume_role"] = "assume_role"
     role_arn: str | None = Field(
-        None, pattern=ROLE_ARN, max_length=2048, description="The role, not a user's ARN; with its path, if it has one."
+        None,
+        pattern=ROLE_ARN,
+        max_length=2048,
+        description="The role, not a user's ARN; with its path, if it has one.",
+        examples=[A_ROLE],
     )
     account_id: str | None = Field(None, pattern=ACCOUNT, description="Instead of `role_arn`, with `role_name` (F2).")
     role_name: str | None = Field(None, pattern=rf"^{ROLE}$", description="With its path, if the role has one.")

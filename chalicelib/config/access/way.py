@@ -79,9 +79,11 @@ class Way(Spec):
     @field_validator("kms_keys")
     @classmethod
     def _are_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        for key in keys:
+        for number, key in enumerate(keys, 1):
             if not re.fullmatch(KEY, key):
-                raise ValueError(f"{key} is no key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID; aliases are no resources)")
+                raise ValueError(
+                    f"number {number} is no key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID; aliases are no resources)"
+                )
         return keys
 
     @property

@@ -22,6 +22,7 @@ _TARGETS = (
     ("TopicConfigurations", "TopicArn"),
     ("LambdaFunctionConfigurations", "LambdaFunctionArn"),
 )
+OWNERLESS = "nobody told whose the bucket is, so that it cannot be seen whether its events are let in"
 LATE = timedelta(minutes=10)  # S3 delivers within seconds, sometimes a minute; a new configuration takes five
 
 
@@ -99,7 +100,14 @@ def policed(connection: Connection, answer: Answer, sheets: Sequence[Sheet]) -> 
     evidence = (
         f"{len(present)} statement{'' if len(present) == 1 else 's'}, none of which lets this connection's events in"
     )
+    if connection.notify_by == "sqs" and not any("aws:SourceAccount" in str(each.statement) for each in missing):
+        return Finding(step, Verdict.WARN, OWNERLESS, _whose(connection.name), missing)
     return Finding(step, Verdict.FAIL, evidence, to_add(missing, connection.name), missing)
+
+
+def _whose(name: str) -> str:
+    told = f"Say whose it is: `tidegate connection edit {name} --bucket-owner ACCOUNT`"
+    return f"{told}, and have that account in the stack's parameter SenderAccounts; or add the statement below"
 
 
 @dataclass(frozen=True, slots=True)

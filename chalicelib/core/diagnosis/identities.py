@@ -1,6 +1,7 @@
 """Who we are, and whether the keys that somebody pasted still hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.config.connection import Connection
@@ -29,6 +30,17 @@ def ourselves(answer: Answer, functions: Sequence[str], *, matters: bool) -> Fin
         )
         return Finding("identity", Verdict.WARN, evidence, advice)
     return Finding("identity", Verdict.OK, evidence)
+
+
+def doubted(finding: Finding) -> Finding:
+    """A step that was refused to somebody else than the functions: what it misses may be there already."""
+    if finding.verdict is not Verdict.FAIL or not finding.missing:
+        return finding
+    doubt = (
+        "If it is there already: the functions are let in, and not who asks here; the steps `access at rest` and "
+        "`arrivals`, and `tidegate objects`, tell how they fare"
+    )
+    return replace(finding, advice=f"{finding.advice}. {doubt}")
 
 
 def access(health: Health) -> Finding:

@@ -178,7 +178,7 @@ def decrypted(probed: Probed, sheets: Sequence[Sheet]) -> Finding:
             return Finding(step, Verdict.SKIPPED, evidence, subject=probed.subject)
         if key in probed.connection.kms_keys:
             return Finding(step, Verdict.OK, f"{key} decrypts for us", subject=probed.subject)
-        advice = f"Name it: tidegate connection edit {probed.connection.name} --kms-key {key}, for what `policy` prints"
+        advice = f"Name it: {_naming(probed, key)}, for what `policy` prints"
         return Finding(step, Verdict.OK, f"{key} decrypts for us", advice, subject=probed.subject)
     answer = probed.get
     if answer.code.startswith(_UNUSABLE):
@@ -191,6 +191,8 @@ def decrypted(probed: Probed, sheets: Sequence[Sheet]) -> Finding:
     missing = candidates(sheets, DECRYPT, resource=key or "", told=told)
     advice = to_add(missing, probed.connection.name)
     advice += f" (the key is {key})" if key else ""
+    if key is not None and key not in probed.connection.kms_keys:
+        advice += f". `tidegate policy` prints it once you have named the key: {_naming(probed, key)}"
     advice += _MANAGED if key and _account(key) != probed.connection.account else ""
     return Finding(step, Verdict.FAIL, answer.words, advice, missing, probed.subject)
 
@@ -205,6 +207,12 @@ def _refused(step: str, probed: Probed, answer: Answer, action: str, sheets: Seq
     if _gone(probed):
         advice += f". {GONE}"
     return Finding(step, Verdict.FAIL, answer.words, advice, missing, probed.subject)
+
+
+def _naming(probed: Probed, key: str) -> str:
+    """The command that names one more key; what is given takes the place of what was there."""
+    named = " ".join(f"--kms-key {each}" for each in (*probed.connection.kms_keys, key))
+    return f"`tidegate connection edit {probed.connection.name} {named}`"
 
 
 def _account(arn: str) -> str:

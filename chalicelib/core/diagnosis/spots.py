@@ -40,7 +40,8 @@ def chosen(facts: Facts, bucket: str | None, key: str | None) -> tuple[Read, ...
     for name, start in asked:
         refused = connection.refusal(name, start, owner=connection.owner)
         if refused is not None:
-            raise ConfigError(refused, where=where, remedy="Ask for what it is for, or widen the connection")
+            told = f"it {refused.removeprefix(f'{where} ')}"
+            raise ConfigError(told, where=where, remedy="Ask for what it is for, or widen the connection")
     if key is None:
         return reads
     return (next((read for read in reads if key.startswith(read.prefix)), Read(names.pop(), key)),)

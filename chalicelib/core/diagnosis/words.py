@@ -20,6 +20,7 @@ DENY = {
     Source.TRUST: "The role's trust policy has a Deny that holds for us: take it out",
 }
 CLOCK = "Set this machine's clock: AWS refuses what is signed more than 15 minutes off"
+KEYLESS = "Sign in, or check which profile and which keys this is to sign with"
 NETWORK = "Check the connection's endpoint, region and http_proxy, DNS, and the network in between"
 
 
@@ -29,7 +30,8 @@ def network(step: str, answer: Answer, *, subject: str = "", keys: str = "") -> 
     `keys`: what to do about keys that have ended or are unknown.
     """
     if answer.silent:
-        advice = NETWORK
+        unsigned = answer.code.startswith(("Credentials", "NoCredentials", "ProfileNotFound"))
+        advice = (keys or KEYLESS) if unsigned else NETWORK
     elif answer.skewed:
         advice = CLOCK
     elif answer.expired:
@@ -54,7 +56,7 @@ def to_add(missing: tuple[Missing, ...], name: str) -> str:
         return f"Compare what is there with what `tidegate policy {name}` prints"
     first = missing[0]
     where = f"in account {first.account}" if first.account else "in the account that owns it"
-    more = "; the others below explain it as well" if len(missing) > 1 else ""
+    more = "; or one of the others below, which explain it as well" if len(missing) > 1 else ""
     keys = sorted({key for each in first.statement.get("Condition", {}).values() for key in each})
     holds = f", so that its condition on {' and '.join(keys)} holds" if keys else ""
     return f"Add statement {first.sid} to {first.place} ({first.target}), {where}, or correct it there{holds}{more}"

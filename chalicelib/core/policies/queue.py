@@ -32,11 +32,9 @@ def _sender(facts: Facts) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if by == "sns" and owned_by is not None and known:
         return {"Service": "sns.amazonaws.com"}, {"ArnEquals": {"aws:SourceArn": topic(facts)}}
     if by == "eventbridge" and owned_by == facts.ours and known:
-        own = {
-            "StringEquals": {"aws:SourceAccount": owned_by},
-            "ArnEquals": {"aws:SourceArn": one_or_more(rules(facts))},
-        }
-        return {"Service": "events.amazonaws.com"}, own
+        # A rule's ARN tells its account; of queues AWS documents no other key.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
+        return {"Service": "events.amazonaws.com"}, {"ArnEquals": {"aws:SourceArn": one_or_more(rules(facts))}}
     if by == "eventbridge" and owned_by is not None and known:
         # Across accounts EventBridge comes as a role of the rule's account, and not as a service. A role as principal
         # would have to exist first, and once it is deleted the whole policy could not be changed any more.
@@ -66,6 +64,11 @@ def parameter(facts: Facts) -> tuple[str, str] | None:
 
 def _note(facts: Facts) -> str:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html"""
+    if facts.grant.connection.notify_by == "sqs" and owner(facts) is None:
+        return (
+            "Nobody told whose the bucket is. Give `bucket_owner`: this then asks for that account, which belongs into "
+            "the parameter SenderAccounts of Tidegate's stack."
+        )
     told = parameter(facts)
     if told is None:
         return ""

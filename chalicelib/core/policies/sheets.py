@@ -45,8 +45,8 @@ class Place(StrEnum):
 SHARED = frozenset({Place.BUCKET_POLICY, Place.KEY_POLICY, Place.QUEUE_POLICY, Place.BUCKET_NOTIFICATION})
 """Places that hold other people's statements too: what is printed is added to them, and never put in their stead.
 
-Statements for them carry the connection's name in their Sid, so that each can be found again. The trust policy of a
-role of our own account is such a place too: several connections may use one role.
+Statements for them carry the connection's name in their Sid, so that each can be found again. So do those of the
+trust policy of a role that reads: several connections may use one role, each with an external id of its own.
 """
 
 
@@ -72,6 +72,7 @@ class Sheet:
     name: str = ""  # of the inline policy, the rule or the topic, where the place wants one
     needed: bool = True  # False: it works without, unless what `note` says
     note: str = ""  # a sentence or two for whoever pastes it; may be empty
+    session_seconds: int | None = None  # a role's maximum session duration, where it must be more than AWS's one hour
 
 
 @dataclass(frozen=True, slots=True)

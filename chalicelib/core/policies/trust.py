@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
+from chalicelib.config.access.roles import CHAINED_SECONDS, AssumeRole, ThroughRole, ThroughUser
 from chalicelib.core.policies.parties import account_of, made, named, our_functions, root, seat
 from chalicelib.core.policies.sheets import Facts, Kind, Place, Sheet, within
 from chalicelib.core.policies.statements import allow, aws, one_or_more, policy
@@ -32,17 +32,26 @@ def session_principal(through: ThroughRole, session_name: str) -> str:
 def _trust(facts: Facts, connection: AssumeRole) -> Sheet:
     """The role that reads. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html
 
-    A role of our own account may serve several connections: each has a statement of its own, with its own external id.
+    A role may serve several connections: each has statements of its own, with its own external id.
     """
-    own = connection.account == facts.ours
     principal = aws(_callers(facts, connection))
     statements = [
-        allow(named(facts, sid) if own else sid, action, None, condition, principal=principal)
+        allow(named(facts, sid), action, None, condition, principal=principal)
         for sid, action, condition in _asking(facts, connection)
     ]
     document = within(policy(*statements), LIMIT, f"the trust policy of {connection.role}", facts, SHORTER)
     place = seat(connection.account, facts)
-    return Sheet(Kind.TRUST, Place.ROLE_TRUST, place, connection.account, connection.role, document, note=_note(facts))
+    seconds = connection.duration_in_seconds
+    return Sheet(
+        Kind.TRUST,
+        Place.ROLE_TRUST,
+        place,
+        connection.account,
+        connection.role,
+        document,
+        note=_note(facts),
+        session_seconds=seconds if seconds > CHAINED_SECONDS else None,
+    )
 
 
 def _asking(facts: Facts, connection: AssumeRole) -> list[tuple[str, str, dict[str, Any]]]:
@@ -82,12 +91,14 @@ def _callers(facts: Facts, connection: AssumeRole) -> tuple[str, ...]:
 def _note(facts: Facts) -> str:
     connection = facts.grant.connection
     assert isinstance(connection, AssumeRole)
-    through = connection.through
+    through, notes = connection.through, []
     if isinstance(through, ThroughUser) and account_of(through.user_arn) == connection.account:
-        return "The user needs no policy: it is of the role's own account, and this trust policy names it."
+        notes.append("The user needs no policy: it is of the role's own account, and this trust policy names it.")
+    if connection.duration_in_seconds > CHAINED_SECONDS:
+        notes.append(f"The role's maximum session duration must be {connection.duration_in_seconds} seconds or more.")
     if isinstance(through, ThroughRole) and through.principal == "session":
-        return "Session and role must keep their names: whoever renames one shuts the door."
-    return ""
+        notes.append("Session and role must keep their names: whoever renames one shuts the door.")
+    return " ".join(notes)
 
 
 def _role_between(facts: Facts, connection: AssumeRole) -> tuple[Sheet, ...]:

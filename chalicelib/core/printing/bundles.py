@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.core.policies.sheets import Place, Seat, Sheet
 from chalicelib.core.policies.statements import Policy
@@ -35,6 +35,7 @@ class Holder:
     arn: str  # not an ARN where nobody told us whose it is
     trust: Policy | None  # None: the role is there already, or it is a user
     policies: tuple[tuple[str, Policy], ...]  # by name
+    session_seconds: int | None = None  # at least; None: AWS's one hour will do
 
     @property
     def name(self) -> str | None:
@@ -76,9 +77,9 @@ def _holders(bundle: Bundle, trusting: Place | None, permitting: Place) -> tuple
     for sheet in bundle.sheets:
         known = found.get(sheet.target, Holder(sheet.target, None, ()))
         if sheet.place == trusting:
-            found[sheet.target] = Holder(sheet.target, sheet.document, known.policies)
+            found[sheet.target] = replace(known, trust=sheet.document, session_seconds=sheet.session_seconds)
         elif sheet.place == permitting:
-            found[sheet.target] = Holder(sheet.target, known.trust, (*known.policies, (sheet.name, sheet.document)))
+            found[sheet.target] = replace(known, policies=(*known.policies, (sheet.name, sheet.document)))
     return tuple(found.values())
 
 

@@ -93,6 +93,8 @@ def _after_roles(bundle: Bundle) -> dict[str, Any]:
 def _role(role: Holder) -> Iterator[Resource]:
     body: dict[str, Any] = {} if role.name is None else {"RoleName": role.name}
     body |= {"Path": role.path, "AssumeRolePolicyDocument": role.trust}
+    if role.session_seconds is not None:
+        body["MaxSessionDuration"] = role.session_seconds
     if role.policies:
         body["Policies"] = [{"PolicyName": name, "PolicyDocument": policy} for name, policy in role.policies]
     yield "Role", {"Type": "AWS::IAM::Role", "Properties": body}

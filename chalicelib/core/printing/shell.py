@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.policies.sheets import Place, Sheet
-from chalicelib.core.policies.statements import Policy
 from chalicelib.core.printing.bundles import Bundle, Holder, resource, roles, users
 from chalicelib.core.printing.comments import commented, head
 from chalicelib.errors import ConfigError
@@ -117,27 +116,40 @@ def _holder(holder: Holder, whose: str) -> str:
     if isinstance(name, Variable):
         lines.append(': "${READER:?set READER to its name first}"')
     elif holder.trust is not None:
-        lines += _trust(name, holder.path, holder.trust)
+        lines += _trust(name, holder)
     for policy_name, policy in holder.policies:
         named = {f"{whose}_name": name, "policy_name": policy_name}
         lines.append(_aws("iam", f"put-{whose}-policy", **named, policy_document=_json(policy)))
     return "\n".join(lines)
 
 
-def _trust(name: str, path: str, trust: Policy) -> Iterable[str]:
+def _trust(name: str, holder: Holder) -> Iterable[str]:
     there = _aws("iam", "get-role", role_name=name, query="Role.AssumeRolePolicyDocument", output="json")
-    make = _aws("iam", "create-role", role_name=name, path=path, assume_role_policy_document=Variable("ours"))
+    longest = {"max_session_duration": str(holder.session_seconds)} if holder.session_seconds is not None else {}
+    make = _aws(
+        "iam", "create-role", role_name=name, path=holder.path, assume_role_policy_document=Variable("ours"), **longest
+    )
     change = _aws("iam", "update-assume-role-policy", role_name=name, policy_document=Variable("after"))
     return (
-        f"ours={_document(trust)}",
+        f"ours={_document(holder.trust)}",
         f"if there=$({there} 2> /dev/null); then",
         '  keep "$there"',
         '  after=$(merged "$there" "$ours")',
         f"  {change}",
+        *_lengthened(name, holder.session_seconds),
         "else",
         f"  {make} > /dev/null",
         "fi",
     )
+
+
+def _lengthened(name: str, seconds: int | None) -> Iterable[str]:
+    """Raises the role's maximum session duration where it is less than that many seconds, and never lowers it."""
+    if seconds is None:
+        return ()
+    there = _aws("iam", "get-role", role_name=name, query="Role.MaxSessionDuration", output="text")
+    change = _aws("iam", "update-role", role_name=name, max_session_duration=str(seconds))
+    return f"  longest=$({there})", f'  [ "$longest" -ge {seconds} ] || {change} > /dev/null'
 
 
 def _topic(sheet: Sheet) -> Iterable[str]:

@@ -96,6 +96,8 @@ class _Blocks:
                 "path": role.path,
                 "assume_role_policy": call("jsonencode", role.trust, 1),
             }
+            if role.session_seconds is not None:
+                body["max_session_duration"] = role.session_seconds
             address, made = self._resource("aws_iam_role", body)
             name = Raw(f"{address}.name")
             yield made

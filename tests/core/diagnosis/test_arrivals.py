@@ -9,7 +9,7 @@ from chalicelib.core.diagnosis import arrivals
 from chalicelib.core.diagnosis.answers import Answer
 from chalicelib.core.diagnosis.arrivals import Heard
 from chalicelib.core.findings import Verdict
-from chalicelib.core.policies import Place, Read
+from chalicelib.core.policies.sheets import Place, Read
 from tests.core.diagnosis.wards import BUCKET, QUEUE, ward
 from tests.core.diagnosis.words import denied, fine
 from tests.examples import START
@@ -102,6 +102,16 @@ def test_our_queues_policy_lets_the_events_in_or_not() -> None:
     nowhere = Answer(400, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
     assert arrivals.policed(connection, nowhere, printed).verdict is Verdict.WARN
     assert arrivals.policed(connection, fine(document={}), ()).verdict is Verdict.SKIPPED
+
+
+def test_of_a_bucket_that_is_nobodys_the_owner_is_asked_for() -> None:
+    connection, printed = ward(bucket_owner="any")
+    [sheet] = [sheet for sheet in printed if sheet.place is Place.QUEUE_POLICY]
+    assert arrivals.policed(connection, fine(document=sheet.document), printed).verdict is Verdict.OK
+    unknown = arrivals.policed(connection, fine(document={}), printed)
+    assert unknown.verdict is Verdict.WARN
+    assert "tidegate connection edit acme --bucket-owner" in unknown.advice
+    assert [each.statement for each in unknown.missing] == sheet.document["Statement"]
 
 
 def ago(minutes: int) -> datetime:

@@ -10,7 +10,7 @@ from chalicelib.core.diagnosis.answers import Answer
 from chalicelib.core.findings import Verdict
 from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.policies import Read
+from chalicelib.core.policies.sheets import Read
 from tests.core.diagnosis.wards import BUCKET, ward
 from tests.core.diagnosis.words import denied, explicit, fine, implicit
 from tests.examples import START

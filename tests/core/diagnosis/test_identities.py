@@ -1,5 +1,6 @@
 """Who we are, and whether pasted keys still hold."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from chalicelib.config.access.keys import Anonymous, Basic, Session
 from chalicelib.core.diagnosis import identities
 from chalicelib.core.diagnosis.answers import Answer
-from chalicelib.core.findings import Verdict
+from chalicelib.core.findings import Finding, Missing, Verdict
 from chalicelib.core.health import Health, failed
 from chalicelib.core.keys import Keys
+from chalicelib.core.policies.sheets import Kind, Seat
 from tests.core.diagnosis.words import US, denied, fine
 from tests.examples import START
 
@@ -29,9 +31,31 @@ def test_whoever_is_not_a_function_is_told_so_where_it_matters() -> None:
     assert (finding.verdict, LOAD in finding.advice) == (Verdict.WARN, True)
 
 
+def test_what_was_refused_to_somebody_else_than_the_functions_may_be_there_already() -> None:
+    statement = {"Sid": "AssumeRole", "Action": "sts:AssumeRole"}
+    missing = Missing(
+        Kind.TRUST, "AssumeRole", Seat.OPERATOR, "111111111111", LOAD, statement, "the role's trust policy"
+    )
+    refused = Finding("assume role", Verdict.FAIL, "AccessDenied", "Add statement AssumeRole", (missing,))
+    doubted = identities.doubted(refused)
+    assert doubted.advice.startswith("Add statement AssumeRole. If it is there already: ")
+    assert replace(doubted, advice=refused.advice) == refused
+    for finding in (replace(refused, missing=()), replace(refused, verdict=Verdict.WARN)):
+        assert identities.doubted(finding) == finding
+
+
 @pytest.mark.parametrize("answer", [denied(), Answer(403, "ExpiredToken"), Answer(0, "NoCredentialsError", "none")])
 def test_without_an_identity_nothing_goes_on(answer: Answer) -> None:
     assert identities.ourselves(answer, [], matters=False).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("code", "looked_for"),
+    [("CredentialsRefused", "profile"), ("NoCredentialsError", "profile"), ("EndpointConnectionError", "endpoint")],
+)
+def test_without_keys_nobody_is_sent_to_look_at_the_network(code: str, looked_for: str) -> None:
+    advice = identities.ourselves(Answer(0, code, "none"), [], matters=False).advice
+    assert {word for word in ("profile", "endpoint") if word in advice} == {looked_for}
 
 
 @pytest.mark.parametrize(

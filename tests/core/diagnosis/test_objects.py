@@ -177,6 +177,16 @@ def test_a_key_that_decrypts_and_is_not_named_is_worth_a_word() -> None:
     assert f"--kms-key {words.KEY}" in unnamed.advice
 
 
+def test_a_key_that_the_connection_does_not_name_is_named_first_and_those_that_it_names_stay() -> None:
+    other = words.KEY[:-1] + ("1" if words.KEY[-1] != "1" else "2")
+    message = implicit("kms:Decrypt", words.KEY, "identity-based policy")
+    _, printed = ward(kms_keys=[other, words.KEY])
+    unnamed = objects.decrypted(probed(ENCRYPTED, denied(message), kms_keys=[other]), printed)
+    assert f"`tidegate connection edit acme --kms-key {other} --kms-key {words.KEY}`" in unnamed.advice
+    named = objects.decrypted(probed(ENCRYPTED, denied(message), kms_keys=[other, words.KEY]), printed)
+    assert "connection edit" not in named.advice
+
+
 @pytest.mark.parametrize("code", ["KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"])
 def test_a_key_that_nobody_can_use_is_no_policys_fault(code: str) -> None:
     _, printed = ward(kms_keys=[words.KEY])

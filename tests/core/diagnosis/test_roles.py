@@ -8,7 +8,7 @@ from chalicelib.core.diagnosis import roles
 from chalicelib.core.diagnosis.answers import Answer
 from chalicelib.core.diagnosis.roles import Narrowed
 from chalicelib.core.findings import Verdict
-from chalicelib.core.policies import Seat
+from chalicelib.core.policies.sheets import Seat
 from tests.core.diagnosis.wards import OURS, role
 from tests.core.diagnosis.words import ROLE, US, denied, explicit, fine, implicit, unauthorized
 
@@ -28,7 +28,7 @@ def test_a_plain_refusal_names_the_trust_policy_and_what_else_gives_the_same_ans
     finding = roles.assumed(connection, PLAIN, printed)
     assert finding.verdict is Verdict.FAIL
     assert [(each.sid, each.seat, each.account, each.target) for each in finding.missing] == [
-        ("AssumeRole", Seat.CUSTOMER, "222222222222", ROLE)
+        ("TidegateAssumeRoleAcme", Seat.CUSTOMER, "222222222222", ROLE)
     ]
     for word in ("does not exist", "principal", "external id", "session name", "sts:ExternalId"):
         assert word in finding.advice
@@ -60,10 +60,10 @@ def test_both_sides_are_named_where_sts_tells_nothing() -> None:
 @pytest.mark.parametrize(
     ("narrowed", "sids"),
     [
-        (Narrowed(PLAIN), ["AssumeRole"]),
-        (Narrowed(fine(), tagged=PLAIN, identified=fine()), ["TagSession"]),
-        (Narrowed(fine(), tagged=fine(), identified=PLAIN), ["SetSourceIdentity"]),
-        (Narrowed(fine(), tagged=PLAIN, identified=PLAIN), ["TagSession", "SetSourceIdentity"]),
+        (Narrowed(PLAIN), ["TidegateAssumeRoleAcme"]),
+        (Narrowed(fine(), tagged=PLAIN, identified=fine()), ["TidegateTagSessionAcme"]),
+        (Narrowed(fine(), tagged=fine(), identified=PLAIN), ["TidegateSetSourceIdentityAcme"]),
+        (Narrowed(fine(), tagged=PLAIN, identified=PLAIN), ["TidegateTagSessionAcme", "TidegateSetSourceIdentityAcme"]),
     ],
 )
 def test_asking_for_less_tells_what_was_too_much(narrowed: Narrowed, sids: list[str]) -> None:
@@ -74,7 +74,7 @@ def test_asking_for_less_tells_what_was_too_much(narrowed: Narrowed, sids: list[
 def test_the_action_that_sts_names_goes_first() -> None:
     connection, printed = role(**TAGGED)
     answer = denied(unauthorized("sts:TagSession", ROLE, who=US))
-    assert next(each.sid for each in roles.assumed(connection, answer, printed).missing) == "TagSession"
+    assert next(each.sid for each in roles.assumed(connection, answer, printed).missing) == "TidegateTagSessionAcme"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_external_id_must_be_demanded(without: Answer, wrong: Answer, verdic
     connection, printed = role()
     finding = roles.external_id(connection, without, wrong, printed)
     assert (finding.verdict, words in finding.evidence) == (verdict, True)
-    assert [each.sid for each in finding.missing] == (["AssumeRole"] if verdict is Verdict.WARN else [])
+    assert [each.sid for each in finding.missing] == (["TidegateAssumeRoleAcme"] if verdict is Verdict.WARN else [])
 
 
 def test_the_role_in_between_is_ours_to_mend() -> None:

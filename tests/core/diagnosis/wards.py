@@ -3,7 +3,8 @@
 from typing import Any
 
 from chalicelib.config.access.roles import AssumeRole
-from chalicelib.core.policies import Facts, Read, Sheet, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Read, Sheet
 from tests import examples
 
 OURS = "111111111111"

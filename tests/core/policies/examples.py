@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
-from chalicelib.core.policies import Facts, Read
+from chalicelib.core.policies.sheets import Facts, Read
 
 OURS = "111111111111"
 THEIRS = "222222222222"

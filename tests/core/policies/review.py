@@ -6,7 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from chalicelib.core.policies import Facts, Sheet, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Sheet
 from tests.core.policies.examples import EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config.access.way import Way
-from chalicelib.core.policies import Facts, Kind, Place, Policy, Read, Sheet, literal, session, sheets, statements
-from chalicelib.core.policies.sheets import SHARED
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.session import session
+from chalicelib.core.policies.sheets import SHARED, Facts, Kind, Place, Read, Sheet, statements
+from chalicelib.core.policies.statements import Policy, literal
 from tests.core.policies.evaluation import allowed, listed, matches
 from tests.core.policies.examples import THEIRS, facts
 
@@ -104,8 +106,8 @@ def test_every_statement_for_others_says_whom_it_lets_in_and_never_everybody(giv
 def test_statements_for_documents_that_others_write_into_tell_whose_they_are(given: Facts) -> None:
     for sheet in sheets(given):
         for statement in sheet.document.get("Statement", ()):
-            own_role = sheet.place is Place.ROLE_TRUST and sheet.account == given.ours
-            shared = sheet.place in SHARED or own_role
+            reads = sheet.place is Place.ROLE_TRUST and sheet.kind is Kind.TRUST
+            shared = sheet.place in SHARED or reads
             assert (statement["Sid"].startswith("Tidegate") and statement["Sid"].endswith("Acme")) is shared
 
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.policies import Facts, Kind, Place, Read, Recipe, Seat, Sheet, absence, literal, recipe, sheets
+from chalicelib.core.policies.recipes import Recipe, absence, recipe, sheets
+from chalicelib.core.policies.sheets import Facts, Kind, Place, Read, Seat, Sheet
+from chalicelib.core.policies.statements import literal
 from chalicelib.errors import ConfigError
 from tests.core.policies.evaluation import allowed
 from tests.core.policies.examples import EXAMPLES, FUNCTIONS, INGEST, KEY, OTHERS, OURS, ROLE, THEIRS, facts

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.policies import SESSION_POLICY_LIMIT, compact, passage, session
+from chalicelib.core.policies.session import SESSION_POLICY_LIMIT, passage, session
+from chalicelib.core.policies.statements import compact
 from tests.core.policies.evaluation import allowed
 
 

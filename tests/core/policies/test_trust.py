@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core.policies import Facts, Kind, Place, Seat, Sheet, sheets, statements
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Kind, Place, Seat, Sheet, statements
 from chalicelib.errors import ConfigError
 from tests.core.policies.examples import BETWEEN, EXTERNAL_ID, FUNCTIONS, INGEST, OTHERS, OURS, ROLE, THEIRS, facts
 
@@ -43,6 +44,22 @@ def test_a_role_of_our_own_trusts_our_functions_alone_for_each_connection_in_a_s
     assert principal(facts({"role_arn": INGEST}), INGEST) == list(FUNCTIONS)
     other = trusting(facts({"role_arn": INGEST, "name": "bolt"}), INGEST)
     assert {s["Sid"] for s in statements(sheet)}.isdisjoint(s["Sid"] for s in statements(other))
+
+
+def test_connections_that_share_a_customers_role_have_statements_of_their_own() -> None:
+    asked = {"session_tags": {"team": "a"}, "source_identity": "tg"}
+    one, other = (statements(trusting(facts({"name": name} | asked))) for name in ("acme", "bolt"))
+    assert len(one) == 3
+    assert {s["Sid"] for s in one}.isdisjoint(s["Sid"] for s in other)
+
+
+def test_sessions_of_more_than_an_hour_need_a_role_that_gives_them() -> None:
+    user = {"through": {"type": "user", "user_arn": f"arn:aws:iam::{THEIRS}:user/u"}}
+    long = trusting(facts(user | {"duration_in_seconds": 7200}))
+    assert long.session_seconds == 7200
+    assert "maximum session duration must be 7200 seconds" in long.note
+    assert trusting(facts(user)).session_seconds is None
+    assert "maximum" not in trusting(facts(user)).note
 
 
 def test_where_our_functions_are_not_known_our_account_stands_for_them() -> None:

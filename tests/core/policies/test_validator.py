@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.core.policies import passage, session, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.session import passage, session
 from tests.core.policies.examples import EXAMPLES, ROLE
 from tests.core.policies.validator import objections, of_sheet
 

@@ -7,7 +7,7 @@ import warnings
 from importlib.resources import files
 from typing import Any
 
-from chalicelib.core.policies import Place, Sheet
+from chalicelib.core.policies.sheets import Place, Sheet
 
 
 def _imported() -> Any:

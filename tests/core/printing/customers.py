@@ -4,7 +4,8 @@ from typing import Any
 
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
-from chalicelib.core.policies import Facts, Read, Seat, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Facts, Read, Seat
 from chalicelib.core.printing import Bundle, bundles
 from chalicelib.flows.facts import Home
 from tests.examples import START
@@ -24,6 +25,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "bucket policy only": {"role_arn": INGEST, "bucket_owner": THEIRS, "can_list": False},
     "bucket policy for functions": {"auth_method": "default", "bucket_owner": THEIRS},
     "user, then role": {"through": {"type": "user", "user_arn": USER}},
+    "user, then role, for long": {"through": {"type": "user", "user_arn": USER}, "duration_in_seconds": 7200},
     "session as principal": {"through": {"type": "role", "role_arn": INGEST, "principal": "session"}},
     "pasted keys": {"auth_method": "basic", "bucket_owner": THEIRS},
     "KMS": {"kms_keys": [KEY]},

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core.policies import Place, Seat, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Place, Seat
 from chalicelib.core.printing import bundles
 from chalicelib.core.printing.bundles import Holder, roles, users
 from tests.core.printing.customers import KEEPER, OURS, THEIRS, facts, printed

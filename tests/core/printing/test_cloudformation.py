@@ -9,7 +9,7 @@ from cfnlint.config import ManualArgs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.policies import Place, Read
+from chalicelib.core.policies.sheets import Place, Read
 from chalicelib.core.printing import Bundle, cloudformation
 from chalicelib.errors import ConfigError
 from tests.core.printing.customers import DOCUMENTS, customers, facts, printed
@@ -131,3 +131,12 @@ def test_names_are_data(prefix: str) -> None:
 @pytest.mark.parametrize("word", ["yes", "No", "on", "1e3", "0o17", "1_000", "null", "2026-11-22"])
 def test_a_name_stays_a_text_whatever_reads_it(word: str) -> None:
     assert f"'{word}'" in cloudformation(customers(facts("cross-account role", source_identity=word)))
+
+
+def test_a_role_gives_sessions_as_long_as_they_are_asked_for() -> None:
+    def longest(name: str) -> list[object]:
+        found = resources(customers(facts(name)))
+        return [each["Properties"].get("MaxSessionDuration") for each in found if each["Type"] == "AWS::IAM::Role"]
+
+    assert longest("user, then role, for long") == [7200]
+    assert longest("user, then role") == [None]

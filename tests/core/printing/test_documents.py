@@ -1,7 +1,8 @@
 import json
 from typing import Any
 
-from chalicelib.core.policies import Kind, Read, sheets
+from chalicelib.core.policies.recipes import sheets
+from chalicelib.core.policies.sheets import Kind, Read
 from chalicelib.core.printing import by_kind, document, documents
 from tests.core.printing.customers import DOCUMENTS, facts
 

@@ -17,15 +17,17 @@ from botocore.validate import ParamValidator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.policies import Place, Read
+from chalicelib.core.policies.sheets import Place, Read
 from chalicelib.core.printing import Bundle, shell
 from chalicelib.errors import ConfigError
 from tests.core.printing.customers import DOCUMENTS, OURS, THEIRS, customers, facts, printed
 
-# Writes down how many words it was given, and the words; answers from the file named `service operation`.
+# Writes down how many words it was given, and the words; answers from the file named `service operation`, or from the
+# one that says for which of its words.
 STUB = """#!/bin/sh
 printf '%s\\0' "$#" "$@" >> "$STUB/calls"
 [ ! -f "$STUB/$1 $2 fails" ] || { cat "$STUB/$1 $2 fails" >&2; exit 254; }
+for word in "$@"; do [ ! -f "$STUB/$1 $2 $word" ] || { cat "$STUB/$1 $2 $word"; exit; }; done
 [ ! -f "$STUB/$1 $2" ] || cat "$STUB/$1 $2"
 """
 NONE = {
@@ -136,8 +138,9 @@ def call(argv: list[str]) -> Call:
             continue
         member = ALIASES.get((service, command, option)) or members[option]
         kind = shape.members[member].type_name
-        given[member] = json.loads(value) if kind in ("structure", "map") or value.startswith("[") else value
-        found[member] = [value] if kind == "list" and not value.startswith("[") else given[member]
+        parsed = kind in ("structure", "map", "integer") or value.startswith("[")
+        given[member] = json.loads(value) if parsed else value
+        found[member] = [value] if kind == "list" and not parsed else given[member]
     report = ParamValidator().validate(found, shape)
     assert not report.has_errors(), report.generate_report()
     return Call(operation, found)
@@ -266,6 +269,21 @@ def test_a_role_that_is_there_keeps_whom_it_trusts(aws: Aws) -> None:
     written = json.loads(one(calls, "UpdateAssumeRolePolicy")["PolicyDocument"])
     assert written["Statement"] == [OTHERS, *trust.document["Statement"]]
     assert "CreateRole" not in [each.operation.name for each in calls]
+
+
+def test_a_role_that_is_made_gives_sessions_as_long_as_they_are_asked_for(aws: Aws) -> None:
+    assert one(run(aws, customers(facts("user, then role, for long"))), "CreateRole")["MaxSessionDuration"] == 7200
+    assert "MaxSessionDuration" not in one(run(aws, customers(facts())), "CreateRole")
+
+
+@pytest.mark.parametrize(("longest", "written"), [("3600", [7200]), ("7200", []), ("43200", [])])
+def test_a_role_that_is_there_comes_to_give_longer_sessions_and_never_shorter_ones(
+    aws: Aws, longest: str, written: list[int]
+) -> None:
+    there = json.dumps({"Version": "2012-10-17", "Statement": [OTHERS]})
+    answers = {"iam get-role": there, "iam get-role Role.MaxSessionDuration": longest}
+    calls = run(aws, customers(facts("user, then role, for long")), NONE | answers)
+    assert [c.options["MaxSessionDuration"] for c in calls if c.operation.name == "UpdateRole"] == written
 
 
 @pytest.mark.parametrize(

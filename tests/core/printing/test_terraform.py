@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.policies import Place, Read
+from chalicelib.core.policies.sheets import Place, Read
 from chalicelib.core.printing import Bundle, terraform
 from chalicelib.core.printing.hcl import expression
 from chalicelib.errors import ConfigError
@@ -134,6 +134,15 @@ def test_the_statements_of_others_stay() -> None:
 def test_a_key_s_policy_is_added_to_as_well() -> None:
     bundle = next(b for b in printed(facts("KMS")) if b.at(Place.KEY_POLICY))
     assert [body["key_id"] for body in blocks(terraform(bundle), "aws_kms_key_policy")] == [KEY]
+
+
+def test_a_role_gives_sessions_as_long_as_they_are_asked_for() -> None:
+    def longest(name: str) -> list[object]:
+        roles = blocks(terraform(customers(facts(name))), "aws_iam_role")
+        return [role.get("max_session_duration") for role in roles]
+
+    assert longest("user, then role, for long") == [7200]
+    assert longest("user, then role") == [None]
 
 
 def test_a_subscription_is_that_of_the_sheet() -> None:

@@ -198,6 +198,10 @@ def _through(principal: str) -> Callable[[Scene], Document]:
     return document
 
 
+def _pasted(scene: Scene) -> Document:
+    return {"auth_method": "basic", "bucket_owner": scene.number, "secret_store": "parameter_store"}
+
+
 RECIPES = (
     Recipe("cross-account role, S3 to the queue", _by_role()),
     Recipe("cross-account role, through SNS", _by_role(notify_by="sns")),
@@ -210,7 +214,7 @@ RECIPES = (
     Recipe("user, then role", _through_user, user=True),
     Recipe("role, then role", _through("role")),
     Recipe("session as principal", _through("session")),
-    Recipe("pasted keys of a user", lambda scene: {"auth_method": "basic", "bucket_owner": scene.number}, user=True),
+    Recipe("pasted keys of a user", _pasted, user=True),
 )
 
 
