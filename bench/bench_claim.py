@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from botocore.session import Session
 
 from bench.fake_aws import BUCKET, NOW, PIPELINE, PREFIX, as_stored, canned, environment, key, loaded, ref, stats
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
-from chalicelib.aws.sessions import Sessions
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
 from chalicelib.core.ledger import Entry, Owner

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from botocore.session import Session
 
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 

@@ -24,10 +24,10 @@ from botocore.session import Session
 
 from bench.fake_aws import BUCKET, GRANT, PIPELINE, PREFIX, canned, environment, key, stats
 from chalicelib.aws.cursors import DynamoCursors
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.sessions import Sessions
 from chalicelib.aws.sweeps import DynamoSweeps
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.cursors import Cursor

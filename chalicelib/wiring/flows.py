@@ -116,7 +116,7 @@ def explaining() -> "Explaining":
 @cache
 def guessing() -> "Guessing":
     """What a parser should say."""
-    from chalicelib.aws.buckets import Buckets
+    from chalicelib.aws.customers.buckets import Buckets
     from chalicelib.flows.guess import Guessing
 
     return Guessing(admin(), listing(), Buckets(sessions(), endpoint=endpoint("S3")))
@@ -125,7 +125,7 @@ def guessing() -> "Guessing":
 @cache
 def previewing() -> "Previewing":
     """What a load would begin with."""
-    from chalicelib.aws.buckets import Buckets
+    from chalicelib.aws.customers.buckets import Buckets
     from chalicelib.flows.preview import Previewing
 
     return Previewing(admin(), listing(), Buckets(sessions(), endpoint=endpoint("S3")), secrets(), now)
@@ -142,7 +142,7 @@ def estimating() -> "Estimating":
 @cache
 def replaying() -> "Replaying":
     """Objects loaded once more."""
-    from chalicelib.aws.buckets import Buckets
+    from chalicelib.aws.customers.buckets import Buckets
     from chalicelib.flows.rehearse import Rehearsing
     from chalicelib.flows.replay import Replaying
 
@@ -152,7 +152,7 @@ def replaying() -> "Replaying":
 
 def doctor() -> "Doctor":
     """What keeps a connection from working; a fresh one each time, since it keeps the sessions that it is given."""
-    from chalicelib.aws.probes import AwsProbes
+    from chalicelib.aws.customers.probes import AwsProbes
     from chalicelib.flows.doctor import Doctor
     from chalicelib.flows.facts import Home
 
@@ -272,7 +272,7 @@ def discover() -> "Discover":
 @cache
 def load() -> "Load":
     """Tasks to staged files."""
-    from chalicelib.aws.buckets import Buckets
+    from chalicelib.aws.customers.buckets import Buckets
     from chalicelib.destinations.staging import Stage
     from chalicelib.flows.load import Load
 

@@ -10,16 +10,16 @@ from chalicelib.settings import Settings
 if TYPE_CHECKING:
     from chalicelib.aws.connections import DynamoConnections
     from chalicelib.aws.cursors import DynamoCursors
+    from chalicelib.aws.customers.listing import Listing
+    from chalicelib.aws.customers.sessions import Sessions
     from chalicelib.aws.health import DynamoHealth
     from chalicelib.aws.jobs import DynamoJobs
     from chalicelib.aws.lake import S3Lake
     from chalicelib.aws.ledger import DynamoLedger
-    from chalicelib.aws.listing import Listing
     from chalicelib.aws.metrics import EmfMetrics
     from chalicelib.aws.pipelines import DynamoPipelines
     from chalicelib.aws.queues import SqsQueue
     from chalicelib.aws.secrets import Secrets
-    from chalicelib.aws.sessions import Sessions
     from chalicelib.aws.sweeps import DynamoSweeps
     from chalicelib.aws.vault import AwsVault
     from chalicelib.config.connection import Connection
@@ -39,8 +39,8 @@ def sessions() -> "Sessions":
     """Clients, from the standard AWS environment."""
     from botocore.session import Session
 
-    from chalicelib.aws.network import Network
-    from chalicelib.aws.sessions import Sessions
+    from chalicelib.aws.customers.network import Network
+    from chalicelib.aws.customers.sessions import Sessions
 
     def keys(connection: "Connection") -> "Keys | None":
         return vault().get(connection)
@@ -153,7 +153,7 @@ def sweeps() -> "DynamoSweeps":
 @cache
 def listing() -> "Listing":
     """What customers' buckets hold."""
-    from chalicelib.aws.listing import Listing
+    from chalicelib.aws.customers.listing import Listing
 
     return Listing(sessions(), endpoint("S3"))
 

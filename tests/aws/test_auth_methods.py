@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from chalicelib.aws.buckets import Buckets
-from chalicelib.aws.network import Network
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.buckets import Buckets
+from chalicelib.aws.customers.network import Network
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.keys import Keys

@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from chalicelib.aws.credentials import Held, Renewing
-from chalicelib.aws.recent import Recent
+from chalicelib.aws.customers.credentials import Held, Renewing
+from chalicelib.aws.customers.recent import Recent
 from chalicelib.errors import RoleNotAssumable, SourceUnavailable
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -13,8 +13,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from chalicelib.aws.listing import PAUSE, TRIES, Listing
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.listing import PAUSE, TRIES, Listing
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Page

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.aws.buckets import Buckets
-from chalicelib.aws.listing import Listing
+from chalicelib.aws.customers.buckets import Buckets
+from chalicelib.aws.customers.listing import Listing
 from chalicelib.errors import AccessDenied, ConfigError, CredentialsExpired, RoleNotAssumable
 from tests.examples import grant
 from tests.fakes.gate import DATA, Gate, ref

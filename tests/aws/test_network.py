@@ -12,10 +12,10 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from chalicelib.aws.buckets import Buckets
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.network import PASSWORD_FOR, Network
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.buckets import Buckets
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.network import PASSWORD_FOR, Network
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import Connection, parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.endpoints import Host

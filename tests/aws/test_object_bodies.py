@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from chalicelib.aws.bodies import ObjectBody
-from chalicelib.aws.buckets import Buckets
+from chalicelib.aws.customers.bodies import ObjectBody
+from chalicelib.aws.customers.buckets import Buckets
 from chalicelib.config.access.keys import Anonymous
 from chalicelib.core.connections import Grant
 from chalicelib.core.objects import ObjectRef

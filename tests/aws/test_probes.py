@@ -9,8 +9,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, HTTPClientError
 
-from chalicelib.aws.probes import HARMLESS, AwsProbes
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.probes import HARMLESS, AwsProbes
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.diagnosis.roles import Attempt, ExternalId

@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant, new_external_id
 from chalicelib.errors import ConfigError, RoleNotAssumable, Throttled

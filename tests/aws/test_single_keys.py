@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.network import Network
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.network import Network
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.endpoints import Host

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from chalicelib.aws.bodies import ObjectBody
-from chalicelib.aws.buckets import Buckets
+from chalicelib.aws.customers.bodies import ObjectBody
+from chalicelib.aws.customers.buckets import Buckets
 from chalicelib.core.connections import Grant
 from chalicelib.core.descriptions import Description
 from chalicelib.core.objects import ObjectRef

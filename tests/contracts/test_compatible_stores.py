@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.aws.buckets import Buckets
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.network import Network
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.buckets import Buckets
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.network import Network
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.endpoints import Host

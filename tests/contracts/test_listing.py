@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from chalicelib.aws.listing import Listing
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Listed, Page

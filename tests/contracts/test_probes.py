@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.probes import AwsProbes
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.probes import AwsProbes
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.own import Default
 from chalicelib.core.connections import Grant
 from chalicelib.core.diagnosis.spots import Spot

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import Connection
 from chalicelib.core.keys import Keys
 from chalicelib.core.objects import ObjectRef

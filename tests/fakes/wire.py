@@ -6,8 +6,8 @@ from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from chalicelib.aws.buckets import Buckets
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.buckets import Buckets
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.access.roles import AssumeRole
 from chalicelib.core.connections import Grant
 from tests.wired import session

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.buckets import Buckets
+from chalicelib.aws.customers.buckets import Buckets
 from chalicelib.core.ledger import State
 from chalicelib.core.selection import Reason
 from chalicelib.errors import AccessDenied, CredentialsExpired, RoleNotAssumable, TidegateError

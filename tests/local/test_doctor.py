@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.probes import AwsProbes
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.probes import AwsProbes
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant

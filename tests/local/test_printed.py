@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.config.connection import parse_connection
 from chalicelib.core.connections import Grant
 from chalicelib.core.policies.recipes import sheets

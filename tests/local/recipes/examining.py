@@ -6,8 +6,8 @@ from datetime import timedelta
 from botocore.session import Session
 
 from chalicelib import wiring
-from chalicelib.aws.probes import AwsProbes
-from chalicelib.aws.sessions import Sessions
+from chalicelib.aws.customers.probes import AwsProbes
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.core.connections import Grant
 from chalicelib.core.findings import Finding, Verdict
 from chalicelib.core.policies.sheets import Kind, Sheet

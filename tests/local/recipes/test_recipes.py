@@ -11,12 +11,12 @@ from botocore.session import Session
 from chalicelib import wiring
 from chalicelib.aws.connections import DynamoConnections
 from chalicelib.aws.cursors import DynamoCursors
+from chalicelib.aws.customers.listing import Listing
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.jobs import DynamoJobs
 from chalicelib.aws.ledger import DynamoLedger
-from chalicelib.aws.listing import Listing
 from chalicelib.aws.pipelines import DynamoPipelines
 from chalicelib.aws.queues import SqsQueue
-from chalicelib.aws.sessions import Sessions
 from chalicelib.aws.sweeps import DynamoSweeps
 from chalicelib.aws.vault import AwsVault
 from chalicelib.config.access.roles import AssumeRole

@@ -20,9 +20,9 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from chalicelib.aws.customers.sessions import Sessions
+from chalicelib.aws.customers.wires import Http
 from chalicelib.aws.errors import error_for, from_client_error, translated
-from chalicelib.aws.sessions import Sessions
-from chalicelib.aws.wires import Http
 from chalicelib.core.addresses import address
 from chalicelib.core.connections import Grant
 from chalicelib.core.listing import Listed, Page, unlisted

@@ -14,8 +14,8 @@ from botocore.config import Config
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from chalicelib.aws.recent import Recent
-from chalicelib.aws.wires import CONNECTIONS, Http, Wire
+from chalicelib.aws.customers.recent import Recent
+from chalicelib.aws.customers.wires import CONNECTIONS, Http, Wire
 from chalicelib.config.access.way import HttpProxy
 from chalicelib.config.connection import Connection
 from chalicelib.core.addresses import signing_region, style

@@ -17,11 +17,11 @@ from botocore.credentials import CredentialResolver, Credentials, EnvProvider
 from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
-from chalicelib.aws.credentials import Given, Held, Renewing, from_vault, sendable, worded
+from chalicelib.aws.customers.credentials import Given, Held, Renewing, from_vault, sendable, worded
+from chalicelib.aws.customers.network import CONFIG, Network
+from chalicelib.aws.customers.recent import Recent
+from chalicelib.aws.customers.roles import assumed, entry, passage
 from chalicelib.aws.errors import translated
-from chalicelib.aws.network import CONFIG, Network
-from chalicelib.aws.recent import Recent
-from chalicelib.aws.roles import assumed, entry, passage
 from chalicelib.config.access.keys import Anonymous, Basic
 from chalicelib.config.access.keys import Session as SessionKeys
 from chalicelib.config.access.own import Default, Env, Profile

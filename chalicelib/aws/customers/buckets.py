@@ -23,10 +23,10 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from chalicelib.aws.bodies import PART, ObjectBody, Part
+from chalicelib.aws.customers.bodies import PART, ObjectBody, Part
+from chalicelib.aws.customers.recent import Recent
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.errors import error_for, from_obstore, translated
-from chalicelib.aws.recent import Recent
-from chalicelib.aws.sessions import Sessions
 from chalicelib.core.addresses import Address, address
 from chalicelib.core.connections import Grant
 from chalicelib.core.descriptions import Description

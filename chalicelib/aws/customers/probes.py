@@ -14,10 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from chalicelib.aws.customers.network import CONFIG
+from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.errors import words_of
-from chalicelib.aws.network import CONFIG
 from chalicelib.aws.refusals import CASES
-from chalicelib.aws.sessions import Sessions
 from chalicelib.config.access.keys import Basic
 from chalicelib.config.access.keys import Session as SessionKeys
 from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser

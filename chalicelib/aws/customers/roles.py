@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials
 
-from chalicelib.aws.credentials import Held, worded
+from chalicelib.aws.customers.credentials import Held, worded
 from chalicelib.aws.errors import translated
 from chalicelib.config.access.roles import AssumeRole, ThroughRole, ThroughUser
 from chalicelib.core.connections import Grant

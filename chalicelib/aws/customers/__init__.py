@@ -1,0 +1,1 @@
+"""The way into customers' accounts: whose credentials, over which wires, to which bytes."""
