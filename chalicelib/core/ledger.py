@@ -74,6 +74,7 @@ class Entry:
     removal: Removal | None = None  # the customer deleted it
     leaving: Reason | None = None  # why its rows are to be taken out, until they are
     replaces: str | None = None  # the identity under this key that was committed last, before this one
+    former_etag: str | None = None  # of that one: a listing knows no versions
     replay: bool = False  # what this very identity left in the tables goes when it is loaded again
     snapshot: str | None = None
     revision: int = 0  # 0: not stored yet
@@ -148,7 +149,8 @@ def claim(
         return Won(_claimed(entry, ref, pipeline, owner, now, lease), write=True)
     if again and not taken_by(entry, owner.job):
         taken = _claimed(entry, ref, pipeline, owner, now, lease)
-        return Won(replace(taken, replay=True, replaces=_replaced(entry, known=False)), write=True)
+        again_over = replace(taken, replay=True, replaces=_replaced(entry, known=False))
+        return Won(knowing(entry, again_over), write=True)
     wanted = entry.state is State.PENDING or (entry.state is State.REFUSED and entry.reason in RETRYABLE)
     if not wanted:
         return Skipped(Reason.DUPLICATE, write=_made_again(entry, ref))
@@ -235,7 +237,7 @@ def _claimed(
     before: Entry | None, ref: ObjectRef, pipeline: str, owner: Owner, now: datetime, lease: timedelta
 ) -> Entry:
     known = before is not None and before.ref.same(ref)
-    return Entry(
+    claimed = Entry(
         pipeline=pipeline,
         ref=ref,
         state=State.CLAIMED,
@@ -248,6 +250,15 @@ def _claimed(
         replay=before is not None and known and before.replay,
         revision=(before.revision if before is not None else 0) + 1,
     )
+    return knowing(before, claimed)
+
+
+def knowing(before: Entry | None, after: Entry) -> Entry:
+    """`after`, which came of `before`, with the ETag of what it replaces."""
+    if before is None or after.replaces is None:
+        return replace(after, former_etag=None) if after.former_etag else after
+    etag = before.ref.etag if after.replaces == before.ref.identity else before.former_etag
+    return replace(after, former_etag=etag) if etag != after.former_etag else after
 
 
 def _replaced(before: Entry | None, *, known: bool) -> str | None:
@@ -277,6 +288,7 @@ def refuse(
             return None
     revision, former = (entry.revision if entry is not None else 0) + 1, _replaced(entry, known=False)
     refused = Entry(pipeline, ref, State.REFUSED, discovered_at=now, reason=reason, replaces=former, revision=revision)
+    refused = knowing(entry, refused)
     if not empties or entry is None or not has_rows(entry):
         return refused
     leaving = replace(refused, state=State.PENDING, reason=None, leaving=reason, lease_until=now)
@@ -347,7 +359,7 @@ def _left(entry: Entry, outcome: Outcome, now: datetime) -> Entry:
         replaces = entry.replaces if entry.leaving is Reason.EMPTY else entry.ref.identity
     if entry.successor is not None:
         return _pending(entry, entry.successor, replaces, now)
-    return replace(
+    left = replace(
         entry,
         state=State.FAILED if failed else State.REFUSED,
         lease_until=None,
@@ -362,10 +374,11 @@ def _left(entry: Entry, outcome: Outcome, now: datetime) -> Entry:
         replay=False,
         revision=entry.revision + 1,
     )
+    return knowing(entry, left)
 
 
 def _pending(entry: Entry, successor: ObjectRef, replaces: str | None, now: datetime) -> Entry:
-    return Entry(
+    pending = Entry(
         entry.pipeline,
         successor,
         State.PENDING,
@@ -374,6 +387,7 @@ def _pending(entry: Entry, successor: ObjectRef, replaces: str | None, now: date
         replaces=replaces,
         revision=entry.revision + 1,
     )
+    return knowing(entry, pending)
 
 
 def replay(entry: Entry, *, now: datetime) -> Entry | None:
@@ -383,7 +397,7 @@ def replay(entry: Entry, *, now: datetime) -> Entry | None:
     """
     if entry.state in (State.PENDING, State.CLAIMED) or entry.removed_at is not None:
         return None
-    return Entry(
+    again = Entry(
         entry.pipeline,
         entry.ref,
         State.PENDING,
@@ -394,6 +408,7 @@ def replay(entry: Entry, *, now: datetime) -> Entry | None:
         replay=True,
         revision=entry.revision + 1,
     )
+    return knowing(entry, again)
 
 
 def formers(entry: Entry, *, replacing: bool) -> tuple[str, ...]:

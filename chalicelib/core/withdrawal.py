@@ -18,6 +18,7 @@ from chalicelib.core.ledger import (
     Verdict,
     Won,
     has_rows,
+    knowing,
     leaves_whole,
     taken_by,
 )
@@ -91,7 +92,7 @@ def kept(entry: Entry, held: ObjectRef | None, *, now: datetime) -> Entry | None
 
 
 def _waiting(entry: Entry, ref: ObjectRef, replaces: str | None, *, now: datetime) -> Entry:
-    return Entry(
+    waiting = Entry(
         entry.pipeline,
         ref,
         State.PENDING,
@@ -100,6 +101,7 @@ def _waiting(entry: Entry, ref: ObjectRef, replaces: str | None, *, now: datetim
         replaces=replaces,
         revision=entry.revision + 1,
     )
+    return knowing(entry, waiting)
 
 
 def undo(entry: Entry, job: str, member: ObjectRef, *, now: datetime) -> Entry | None:

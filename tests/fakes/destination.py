@@ -39,13 +39,15 @@ class FakeTable:
     def commit(
         self, out: Iceberg | Parquet, tasks: Sequence[Task], formers: Formers | None = None, run: Run | None = None
     ) -> str | None:
-        if run is None and not out.table.endswith("_rejects"):
-            present = [self.tags[task.id] for task in tasks if task.id in self.tags]
-            tasks = [task for task in tasks if task.id not in self.tags]  # another committer may have been first
+        rejects = out.table.endswith("_rejects")
+        if run is None:  # another committer may have been first, or this one before it died
+            done = self.reject_tags if rejects else self.tags
+            present = [task.id for task in tasks if task.id in done]
+            tasks = [task for task in tasks if task.id not in done]
             if present and not tasks:
-                return present[0]
+                return self.tags.get(present[0])
         gone = {(f.bucket, f.key, f.identity) for task in tasks for f in (formers or {}).get(task.id, ())}
-        if out.table.endswith("_rejects"):
+        if rejects:
             return self._commit_rejects(tasks, gone)
         files = [file for task in tasks if task.staged for file in task.staged.files]
         rows = [row for file in files for row in self.files[file.path]]
@@ -72,12 +74,10 @@ class FakeTable:
         return self.tags[tasks[0].id]
 
     def _commit_rejects(self, tasks: Sequence[Task], gone: set[Gone]) -> None:
-        fresh = [task for task in tasks if task.staged and task.id not in self.reject_tags]
-        files = [file for task in fresh if task.staged for file in task.staged.files]
-        if fresh:
-            self.rejects = [row for row in self.rejects if not among(row, gone)]
+        files = [file for task in tasks if task.staged for file in task.staged.files]
+        self.rejects = [row for row in self.rejects if not among(row, gone)]
         self.rejects += [row for file in files for row in self.files[file.path]]
-        self.reject_tags |= {task.id for task in fresh}
+        self.reject_tags |= {task.id for task in tasks if task.staged}
 
 
 def among(row: dict[str, Any], gone: set[Gone]) -> bool:

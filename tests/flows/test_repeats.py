@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.core.ledger import State
 from chalicelib.core.objects import ObjectRef
-from tests.flows.test_removals import BODY, KEYS, MINUTE, put, told, world_of
+from tests.flows.test_removals import BODY, KEYS, MINUTE, loaded, put, told, world_of
 from tests.flows.world import World
 
 KEY = KEYS[0]
@@ -40,3 +40,19 @@ def test_a_content_that_never_was_does_not_have_the_true_one_loaded_twice(
     assert len(world.table.rows) == before
     entry = world.ledger.stored["flights", KEY]
     assert (entry.state, entry.ref.etag) == (State.COMMITTED, ref.etag)
+
+
+@pytest.mark.parametrize("version", [None, "vX"])
+@pytest.mark.parametrize("minutes", [0, 3])
+def test_a_listing_that_knows_no_versions_brings_nothing_a_second_time(version: str | None, minutes: int) -> None:
+    world, refs = loaded(versioned=True, on_overwrite="append")
+    forged = replace(refs[KEYS[0]], etag="e" * 32, version_id=version, sequencer="F" * 16)
+    told(world, "ObjectCreated:Put", forged)
+    world.run()
+    world.now += minutes * MINUTE
+    world.sweep(full=True)
+    world.run()
+    assert world.loaded() == dict.fromkeys(KEYS, 2)
+    told(world, "ObjectCreated:Put", refs[KEYS[0]])
+    world.run()
+    assert world.loaded() == dict.fromkeys(KEYS, 2)
