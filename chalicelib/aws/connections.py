@@ -35,28 +35,27 @@ class DynamoConnections:
 
     def add(self, grant: Grant) -> bool:
         """Store a new connection; False if the name is taken."""
-        name = grant.connection.name
-        arguments: dict[str, Any] = {
-            "TableName": self.table,
-            "Item": _codec.item(grant, name=name),
+        condition = {
             "ConditionExpression": "attribute_not_exists(#name)",
             "ExpressionAttributeNames": {"#name": "name"},
         }
-        return put(self.client, f"connection {name}", arguments)
+        return self._put(grant, condition)
 
     def put(self, grant: Grant) -> bool:
         """Store a connection that is there already; False if it is not, or is another one of this name (F5)."""
-        name = grant.connection.name
-        arguments: dict[str, Any] = {
-            "TableName": self.table,
-            "Item": _codec.item(grant, name=name),
+        condition = {
             "ConditionExpression": "external_id = :id",
             "ExpressionAttributeValues": wire({":id": grant.external_id}),
         }
-        return put(self.client, f"connection {name}", arguments)
+        return self._put(grant, condition)
 
     def remove(self, name: str) -> bool:
         """Forget a connection, external id and all; False if there is none."""
         with translated(f"connection {name}"):
             answer = self.client.delete_item(TableName=self.table, Key=wire({"name": name}), ReturnValues="ALL_OLD")
         return "Attributes" in answer
+
+    def _put(self, grant: Grant, condition: dict[str, Any]) -> bool:
+        name = grant.connection.name
+        arguments = {"TableName": self.table, "Item": _codec.item(grant, name=name), **condition}
+        return put(self.client, f"connection {name}", arguments)

@@ -314,7 +314,7 @@ def mark(
     if entry.leaving is not None:
         return _leaving(replace(entry, rows=outcome.rows, rejects=outcome.rejects), now)
     if entry.successor is not None:
-        return _pending(entry, entry.successor, entry.ref.identity if loaded else entry.replaces, now)
+        return pending(entry, entry.successor, entry.ref.identity if loaded else entry.replaces, now)
     states = {OutcomeKind.LOADED: State.COMMITTED, OutcomeKind.REFUSED: State.REFUSED, OutcomeKind.FAILED: State.FAILED}
     return replace(
         entry,
@@ -358,7 +358,7 @@ def _left(entry: Entry, outcome: Outcome, now: datetime) -> Entry:
     if failed:
         replaces = entry.replaces if entry.leaving is Reason.EMPTY else entry.ref.identity
     if entry.successor is not None:
-        return _pending(entry, entry.successor, replaces, now)
+        return pending(entry, entry.successor, replaces, now)
     left = replace(
         entry,
         state=State.FAILED if failed else State.REFUSED,
@@ -377,17 +377,18 @@ def _left(entry: Entry, outcome: Outcome, now: datetime) -> Entry:
     return knowing(entry, left)
 
 
-def _pending(entry: Entry, successor: ObjectRef, replaces: str | None, now: datetime) -> Entry:
-    pending = Entry(
+def pending(entry: Entry, ref: ObjectRef, replaces: str | None, now: datetime) -> Entry:
+    """The entry of what is to be loaded after `entry`; `replaces`: the identity that lies in the table until then."""
+    waiting = Entry(
         entry.pipeline,
-        successor,
+        ref,
         State.PENDING,
         discovered_at=now,
         lease_until=now,
         replaces=replaces,
         revision=entry.revision + 1,
     )
-    return knowing(entry, pending)
+    return knowing(entry, waiting)
 
 
 def replay(entry: Entry, *, now: datetime) -> Entry | None:

@@ -18,8 +18,8 @@ from chalicelib.core.ledger import (
     Verdict,
     Won,
     has_rows,
-    knowing,
     leaves_whole,
+    pending,
     taken_by,
 )
 from chalicelib.core.objects import ObjectRef, Removal
@@ -80,28 +80,15 @@ def kept(entry: Entry, held: ObjectRef | None, *, now: datetime) -> Entry | None
     if held is None or held.size == 0 or entry.state is not State.PENDING:
         return None
     if entry.leaving is Reason.EMPTY:
-        return _waiting(entry, entry.successor or held, entry.replaces, now=now)
+        return pending(entry, entry.successor or held, entry.replaces, now)
     if not entry.ref.same(held):
         return None if entry.successor is not None else replace(entry, successor=held, revision=entry.revision + 1)
     if entry.successor is not None and not entry.successor.same(held):
-        return _waiting(entry, entry.successor, entry.ref.identity, now=now)
+        return pending(entry, entry.successor, entry.ref.identity, now)
     brought = entry.committed_at is not None or entry.rows > 0
     there = entry.ref.identity if brought or (entry.rejects and entry.replaces is None) else entry.replaces
-    again = _waiting(entry, replace(entry.ref, listed_at=held.listed_at), there, now=now)
+    again = pending(entry, replace(entry.ref, listed_at=held.listed_at), there, now)
     return replace(again, discovered_at=entry.discovered_at, replay=True)
-
-
-def _waiting(entry: Entry, ref: ObjectRef, replaces: str | None, *, now: datetime) -> Entry:
-    waiting = Entry(
-        entry.pipeline,
-        ref,
-        State.PENDING,
-        discovered_at=now,
-        lease_until=now,
-        replaces=replaces,
-        revision=entry.revision + 1,
-    )
-    return knowing(entry, waiting)
 
 
 def undo(entry: Entry, job: str, member: ObjectRef, *, now: datetime) -> Entry | None:

@@ -124,14 +124,6 @@ class Sessions:
         with self._lock:
             return self._customers.get((grant, bucket, prefix, tags), lambda: self._customer(grant, credentials))
 
-    def assumer(self, grant: Grant) -> "STSClient":
-        """STS as whoever assumes the connection's role: we ourselves, or the user or role in between.
-
-        The region is the connection's `sts_region`, else our own: what its STS gives holds in every region, while the
-        customer's may be switched off in our account (E30).
-        """
-        return self._assumer(grant)[0]
-
     def attempt(
         self, grant: Grant, bucket: str, prefix: str, call: Callable[[], Answer], *, tags: bool = False
     ) -> Answer:
@@ -238,6 +230,7 @@ class Sessions:
         return session
 
     def _sts_region(self, connection: AssumeRole) -> str:
+        """The connection's, else ours: what STS gives holds anywhere, and the customer's may be off for us (E30)."""
         return connection.sts_region or self.base.get_config_variable("region") or connection.region
 
 
