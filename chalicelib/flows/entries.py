@@ -9,6 +9,7 @@ from chalicelib.config.filters import Filter
 from chalicelib.config.parsers.objects import Objects
 from chalicelib.config.source import Source
 from chalicelib.core.connections import Grant
+from chalicelib.core.places import WHOLE, Span
 from chalicelib.errors import DecodeError
 from chalicelib.flows.ports import Buckets
 from chalicelib.records.stream import Entry, Setting, described, open_rows
@@ -24,10 +25,11 @@ def entries(
     *,
     change: SchemaChange = SchemaChange.EVOLVE,
     breaks: list[DecodeError] | None = None,
+    span: Span = WHOLE,
 ) -> Iterator[Iterator[Entry]]:
     """The entries of `setting.ref`, each to be read to its end before the next is asked for.
 
-    Objects that are rows themselves are described, not read. `change`, `breaks`: see open_rows.
+    Objects that are rows themselves are described, not read. `change`, `breaks`, `span`: see open_rows.
 
     Raises what Buckets and records.stream.open_rows raise.
     """
@@ -37,4 +39,4 @@ def entries(
         yield described(describe, parser, filters, setting, change=change)
         return
     with closing(buckets.open(grant, ref, prefix=prefix)) as body:
-        yield open_rows(body, source, filters, setting, encoding=body.encoding, change=change, breaks=breaks)
+        yield open_rows(body, source, filters, setting, encoding=body.encoding, change=change, breaks=breaks, span=span)

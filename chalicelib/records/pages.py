@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from chalicelib.config.columns import Column
+from chalicelib.core.places import Place
 
 TEXT = 1000  # characters of a bad row that are kept: enough to find it, whatever its length
 
@@ -55,11 +56,14 @@ class Page:
     """Some rows in order, and the rows between them that were set aside.
 
     From a format, rows and rejects together are as many as the records they were read from, and rejects are in order.
+    A format that can go on from places says where a page begins and ends; its `record` is filled in by whoever counts.
     """
 
     batch: pa.RecordBatch
     rejects: tuple[Reject, ...]
     records: pa.Array | None = None  # int64: of each row the record it came from, from 1, once counted
+    begin: Place | None = None  # the place before the first record, where a format can go on from places
+    end: Place | None = None  # and the one after the last
 
 
 class Rows(Protocol):

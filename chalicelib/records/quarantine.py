@@ -54,9 +54,12 @@ class Quarantine:
         )
 
 
-def numbered(pages: Iterator[Page], *, rows: bool) -> Iterator[Page]:
-    """Pages of one object whose rejects, and whose rows if asked for, know their record's number, from 1."""
-    first = 1
+def numbered(pages: Iterator[Page], *, rows: bool, before: int = 0) -> Iterator[Page]:
+    """Pages of one object whose rejects, and whose rows if asked for, know their record's number, from 1.
+
+    `before`: records that were read by somebody else.
+    """
+    first = 1 + before
     for page in pages:
         records = page.batch.num_rows + len(page.rejects)
         rejects = tuple(replace(reject, record=first + reject.record) for reject in page.rejects)
@@ -65,5 +68,6 @@ def numbered(pages: Iterator[Page], *, rows: bool) -> Iterator[Page]:
             kept = pa.arange(first, first + records)
             bad = pa.array([reject.record for reject in rejects], pa.int64())
             kept = kept.filter(pc.invert(pc.is_in(kept, bad))) if rejects else kept
-        yield Page(page.batch, rejects, kept)
         first += records
+        end = replace(page.end, record=first - 1) if page.end is not None else None
+        yield Page(page.batch, rejects, kept, page.begin, end)

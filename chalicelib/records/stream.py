@@ -19,6 +19,7 @@ from chalicelib.config.parsers.fixed_width import FixedWidth
 from chalicelib.config.parsers.objects import Objects
 from chalicelib.config.source import Source
 from chalicelib.core.descriptions import Description
+from chalicelib.core.places import WHOLE, Place, Span
 from chalicelib.errors import ConfigError, DecodeError, PipelineMismatch
 from chalicelib.records.decoders.chain import decoded
 from chalicelib.records.decoders.limits import Limits
@@ -37,10 +38,19 @@ from chalicelib.records.quarantine import Quarantine, numbered
 from chalicelib.records.rescue import NAME, RESCUED, apart, beside, count_of
 from chalicelib.records.text.unbroken import Unbroken
 
-__all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "described", "open_rows"]
+__all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "Stretch", "described", "open_rows"]
 
 
 MAX_INFERRED = 5000  # columns: a table of more is nobody's wish, but a file that is keyed by ids
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Pages that belong together: all that the filters made of one page of the parser's."""
+
+    pages: Iterator[Page]  # to be read to their end before the next stretch
+    begin: Place | None  # where the object's records begin that they are made of
+    end: Place | None  # once the pages are written, reading can go on from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class Entry:
     setting: Setting
     quarantine: Quarantine
     change: SchemaChange = SchemaChange.EVOLVE
+    span: Span = WHOLE
 
     def infer(self) -> tuple[Column, ...]:
         """The columns as the parser gives them, then those that filters find in the rows (`src` says where)."""
@@ -84,19 +95,26 @@ class Entry:
         return (*made, RESCUED.bare)
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
-        """The rows, of `shape(columns)`; can be read once.
+        """The rows, of `shape(columns)`; can be read once. Raises what `stretches` raises."""
+        return (page for stretch in self.stretches(columns) for page in stretch.pages)
+
+    def stretches(self, columns: tuple[Column, ...]) -> Iterator[Stretch]:
+        """The rows, of `shape(columns)`, with the places between which they lie; can be read once.
 
         Raises DecodeError and ParseError where the object cannot be followed any further, TooManyBadRows where it
         has more bad rows than its parser allows, SchemaConflict where it is to have these columns and has not.
         """
         ready = self._chain(columns)
         wanted = parsed_columns(self.filters, columns)
-        if self.change is SchemaChange.RESCUE:
-            parsed = numbered(self.rows.pages((*wanted, RESCUED)), rows=True)
-            return self.quarantine.watch(filtered for page in parsed for filtered in _filtered_beside(page, ready))
-        pages = self._unchanged(wanted) if self.change is SchemaChange.STRICT else self.rows.pages(wanted)
-        parsed = numbered(pages, rows=ready.counts)
-        return self.quarantine.watch(filtered for page in parsed for filtered in ready(page))
+        before = self.span.after.record if self.span.after is not None else 0
+        rescues = self.change is SchemaChange.RESCUE
+        if rescues:
+            pages = self.rows.pages((*wanted, RESCUED))
+        else:
+            pages = self._unchanged(wanted) if self.change is SchemaChange.STRICT else self.rows.pages(wanted)
+        for page in numbered(pages, rows=rescues or ready.counts, before=before):
+            filtered = _filtered_beside(page, ready) if rescues else ready(page)
+            yield Stretch(self.quarantine.watch(filtered), page.begin, page.end)
 
     def rescued(self, page: Page) -> int:
         """How many of the page's rows have something in `_rescued`."""
@@ -110,7 +128,7 @@ class Entry:
         for page in self.rows.pages((*columns, RESCUED)):
             batch, rescued = apart(page.batch)
             check(rescued, columns, missing, texts=texts)
-            yield Page(batch, page.rejects)
+            yield replace(page, batch=batch)
 
     def _chain(self, columns: tuple[Column, ...]) -> Chain:
         with _fitting():
@@ -157,11 +175,13 @@ def open_rows(
     encoding: str | None = None,
     change: SchemaChange = SchemaChange.EVOLVE,
     breaks: list[DecodeError] | None = None,
+    span: Span = WHOLE,
 ) -> Iterator[Entry]:
     """The entries of one object, each to be read to its end before the next; all but archives have one.
 
-    `encoding` is the object's Content-Encoding, `change` what other columns than the agreed ones mean. Nothing is
-    read before it is asked for. For a preview, an entry ends where its bytes break, and `breaks` takes why.
+    `encoding` is the object's Content-Encoding, `change` what other columns than the agreed ones mean, `span` the
+    part of the object that is read. Nothing is read before it is asked for. For a preview, an entry ends where its
+    bytes break, and `breaks` takes why.
 
     Raises ConfigError if the parser cannot mean what it says, and TooManyBadRows after the last entry if too many
     percent of the rows were bad.
@@ -173,7 +193,7 @@ def open_rows(
         if breaks is not None and not isinstance(content, Seekable):
             content = Unbroken(content, breaks)
         rows = _rows(content, source.parser)
-        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine, change)
+        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine, change, span)
     quarantine.check()
 
 
