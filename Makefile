@@ -41,8 +41,8 @@ audit: $(READY) ## look for known vulnerabilities in what is pinned; says so whe
 package: $(READY) ## build and judge build/STAGE/{deployment.zip,sam.json} for Lambda; STAGE=prod for the other
 	$(BIN)/python -m scripts.package --stage $(STAGE)
 
-bench: setup ## run every benchmark
-	@for file in bench/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+bench: setup ## run every benchmark; QUICK=1 for small sizes, in three minutes
+	@$(BIN)/python bench/every.py $(if $(QUICK),--quick)
 
 TABLES := build/tables
 

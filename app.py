@@ -12,12 +12,6 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
 
 from chalicelib import wiring
@@ -39,24 +33,29 @@ def measured(event: Any, get_response: Callable[[Any], Any]) -> Any:
         wiring.metrics().flush()
 
 
-@app.on_sqs_message(queue="tidegate-arrivals", batch_size=10)
+@app.on_sqs_message(queue="tidegate-arrivals", batch_size=100, maximum_batching_window_in_seconds=1)
 def arrive(event: SQSEvent) -> Any:
     """S3 says that objects were created."""
-
-    def one(record: SQSRecord) -> None:
-        wiring.discover().arrival(record.message_id, record.body)
-
-    return _each(event, one)
+    failed = wiring.discover().arrivals({each["messageId"]: each["body"] for each in event.to_dict()["Records"]})
+    for id_, error in failed.items():
+        if isinstance(error, TidegateError):
+            log.warning(str(error), message_id=id_)
+        else:
+            log.error("an error that should not exist", message_id=id_, exc_info=error)
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
 @app.on_sqs_message(queue="tidegate-tasks", batch_size=1)
 def load(event: SQSEvent) -> Any:
     """A task is to be read, parsed and staged."""
 
-    def one(record: SQSRecord) -> None:
-        job, number = _task(record.body)
+    context: Any = event.context  # Lambda's, which Chalice takes for a dict
+    until = wiring.hand_over_at(context.get_remaining_time_in_millis())
+
+    def one(body: str) -> None:
+        job, number = _task(body)
         log.append_keys(job=job, task=number)
-        wiring.load().task(job, number)
+        wiring.load().task(job, number, until)
 
     return _each(event, one)
 
@@ -76,8 +75,8 @@ def commit(event: SQSEvent) -> Any:
 def sweep(event: SQSEvent) -> Any:
     """A listing goes on: find what nobody announced."""
 
-    def one(record: SQSRecord) -> None:
-        message = json.loads(record.body)
+    def one(body: str) -> None:
+        message = json.loads(body)
         log.append_keys(pipeline=message["pipeline"], sweep=message["name"])
         wiring.sweeping().turn(message["pipeline"], message["name"])
 
@@ -88,8 +87,8 @@ def sweep(event: SQSEvent) -> Any:
 def maintain(event: SQSEvent) -> Any:
     """A table's time has come: put small files together, forget old snapshots, delete what nobody needs."""
 
-    def one(record: SQSRecord) -> None:
-        table = json.loads(record.body)["table"]
+    def one(body: str) -> None:
+        table = json.loads(body)["table"]
         log.append_keys(table=table)
         report = wiring.maintaining().run(table)
         log.info("nothing to do" if report is None else "maintained", report=report and asdict(report))
@@ -108,19 +107,21 @@ def _task(body: str) -> tuple[str, int]:
     return str(message["job"]), int(message["task"])
 
 
-def _each(event: SQSEvent, one: Callable[[SQSRecord], None]) -> Any:
-    """Do each message by itself: one that fails is delivered again, its neighbours are done (P6)."""
+def _each(event: SQSEvent, one: Callable[[str], None]) -> Any:
+    """Do each message's body by itself: one that fails is delivered again, its neighbours are done (P6).
 
-    def logged(record: SQSRecord) -> None:
-        log.append_keys(message_id=record.message_id)
+    As powertools' batch processor does, whose import took a door a tenth of its start.
+    """
+    failed = []
+    for record in event.to_dict()["Records"]:
+        id_ = record["messageId"]
+        log.append_keys(message_id=id_)
         try:
-            one(record)
+            one(record["body"])
         except TidegateError as error:
             log.warning(str(error))
-            raise
+            failed.append(id_)
         except Exception:
             log.exception("an error that should not exist")
-            raise
-
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event.to_dict(), logged, processor)
+            failed.append(id_)
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}

@@ -1,194 +1,149 @@
-"""How much memory an object takes, whatever its size: each format in a process of its own, at two sizes.
+"""How much memory an object takes, whatever its size and shape: each in a process of its own, at two sizes.
 
-    python bench/bench_memory.py [--mb 30] [--times 5]
+    python bench/bench_memory.py                                     # a few cases, in less than a minute
+    python bench/bench_memory.py --all --mb 60 --times 5             # all of them
+    python bench/bench_memory.py --mb 100 --only "5,000 columns"     # those whose name holds this
+    python bench/bench_memory.py --mb 1000 --times 10 --only .gz     # 1 GB and 10 GB
 
-An endless body gives the bytes; the load's own path makes pages of them and throws them away. What grows with the
-object's size would show as a difference between the two columns. Parquet and ORC lie on disk, as they need a footer.
+From ranges to staged files by the load's own way: ranges of 8 MiB, pages, origin columns, rejects, Parquet, parts of
+8 MiB. Objects repeat a piece that lies on the disk (memory_objects.py), and what is written is thrown away. What grows
+with the object's size would show as a difference between the two columns.
 """
 
 import argparse
-import bz2
-import gzip
-import io
 import json
-import lzma
-import resource
+import re
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import fastavro
-import pyarrow as pa
-import pyarrow.csv as arrow_csv
-import pyarrow.orc as arrow_orc
-import pyarrow.parquet as pq
-
-from bench.bench_formats import SETTING, as_csv, as_json, rows
-from chalicelib.config.pipeline import Pipeline
-from chalicelib.records.stream import open_rows
-
-MIB = 1 << 20
-SHORT = b"1,2,a row of sixty letters that has not as many values as it should\n"
-PIECE = 5000  # rows that are repeated
-EXPAND = [
-    {"type": "explode", "column": "items"},
-    {"type": "expand_json", "json_column_name": "items", "expanded_columns": [{"name": "id", "type": "long"}]},
-]
+MB = 1_000_000
+SOME = ("csv.gz", "jsonl.gz", "parquet", "orc", "csv, 1,000 partitions", "csv, 5,000 columns")
 
 
-class Endless(io.RawIOBase):
-    """`head`, then `piece` so many times, then `tail`."""
+class Parts:
+    """A file that goes out in parts of 8 MiB, as one to S3 does."""
 
-    def __init__(self, piece: bytes, times: int, head: bytes = b"", tail: bytes = b"") -> None:
-        self._parts: Iterator[bytes] = iter([head, *[piece] * times, tail])
-        self._rest = b""
+    def __init__(self) -> None:
+        self._part = bytearray()
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            part = next(self._parts, None)
-            if part is None:
-                return 0
-            self._rest = part
-        data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(data)] = data
+    def write(self, data: bytes) -> int:
+        self._part += data
+        while len(self._part) >= 8 << 20:
+            bytes(self._part[: 8 << 20])
+            del self._part[: 8 << 20]
         return len(data)
 
+    def finish(self) -> None:
+        self._part.clear()
 
-def bodies(kind: str, size: int, folder: Path) -> BinaryIO:
-    """An object of about `size` decoded bytes."""
-    sample = rows(PIECE)
-    names, text = (",".join(sample[0]) + "\n").encode(), as_csv(sample, quoted=True)
-    if kind == "csv in zip":
-        return zipped(folder / "x.zip", names, text, size)
-    if kind == "avro":
-        return avro(sample, size)
-    if kind in ("parquet", "orc"):
-        return columnar(kind, folder, names + text, size)
-    lines = as_json(sample, nested=True)
-    elements = lines.replace(b"\n", b",")
-    items = json.dumps([{"id": i} for i in range(200)]).replace('"', '""')
-    pieces: dict[str, tuple[bytes, bytes, bytes]] = {
-        "csv": (text, names, b""),
-        "csv, every row bad": (SHORT * 10_000, names, b""),
-        "csv, exploded and expanded": (f'1,"{items}"\n'.encode() * 50, b"n,items\n", b""),
-        "json lines": (lines, b"", b""),
-        "json, one array on one line": (elements, b"[", b"{}]"),
-        "json, array under root": (elements, b'{"data":{"rows":[', b"{}]}}"),
-        "fixed width": (b"0000000001some text      \n" * 10_000, b"", b""),
-    }
-    if kind in pieces:
-        piece, head, tail = pieces[kind]
-        return Endless(piece, size // len(piece), head, tail)  # type: ignore[return-value]
-    pack = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}[kind.rpartition(" ")[2]]
-    return Endless(pack(text * 4), size // (4 * len(text)), pack(names))  # type: ignore[return-value]
+    abort = finish
 
 
-KINDS = (
-    "csv", "csv, every row bad", "csv in gzip", "csv in bzip2", "csv in xz", "csv in zip", "csv, exploded and expanded",
-    "json lines", "json, one array on one line", "json, array under root", "fixed width", "avro", "parquet", "orc",
-)  # fmt: skip
+class Nowhere:
+    """Tidegate's own bucket, of which nothing is left."""
+
+    def create(self, path: str, *, hidden: bool) -> Parts:
+        return Parts()
 
 
-def zipped(path: Path, head: bytes, piece: bytes, size: int) -> BinaryIO:
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("a.csv", "w", force_zip64=True) as to,
-    ):
-        to.write(head)
-        for _ in range(size // len(piece)):
-            to.write(piece)
-    return path.open("rb")
+def load(case: str, folder: Path) -> dict[str, float]:
+    """One object from its ranges to staged files; what came of it."""
+    from bench.bench_formats import SETTING
+    from bench.memory_objects import CASES, Repeated
+    from chalicelib.aws.customers.bodies import ObjectBody
+    from chalicelib.config.pipeline import Pipeline
+    from chalicelib.destinations.staging import Stage
+    from chalicelib.records.origin import with_origin
+    from chalicelib.records.rejected import REJECTED, rejected
+    from chalicelib.records.stream import open_rows
 
-
-def avro(sample: list[dict[str, str]], size: int) -> BinaryIO:
-    fields = [{"name": name, "type": "string"} for name in sample[0]]
-    file = io.BytesIO()
-    fastavro.writer(file, {"type": "record", "name": "ride", "fields": fields}, sample, codec="deflate")
-    data = file.getvalue()
-    marker = data[-16:]  # ends the header, and every block
-    head = data.index(marker) + 16
-    unpacked = sum(len(value) + 1 for row in sample for value in row.values())
-    return Endless(data[head:], size // unpacked, head=data[:head])  # type: ignore[return-value]
-
-
-def columnar(kind: str, folder: Path, text: bytes, size: int) -> BinaryIO:
-    table = arrow_csv.read_csv(io.BytesIO(text))
-    path = folder / kind
-    times = max(1, size // len(text))
-    if kind == "parquet":
-        with pq.ParquetWriter(path, table.schema) as writer:
-            for _ in range(times // 20 + 1):  # a row group is 100,000 rows
-                writer.write_table(pa.concat_tables([table] * 20), row_group_size=100_000)
-    else:
-        with arrow_orc.ORCWriter(path) as to:
-            for _ in range(times):
-                to.write(table)
-    return path.open("rb")
-
-
-def pipeline(kind: str) -> Pipeline:
-    parsers: dict[str, dict[str, Any]] = {
-        "json, array under root": {"type": "json", "root": "/data/rows", "flatten_json_array": True},
-        "fixed width": {
-            "type": "fixed_width",
-            "columns": [{"name": "n", "type": "long", "width": 10}, {"name": "s", "type": "string", "width": 15}],
-        },
-    }
-    parser = parsers.get(kind, {"type": kind.partition(" ")[0].strip(",")})
-    document: dict[str, Any] = {"name": "bench", "connection": "acme", "out": {"type": "iceberg", "table": "bench"}}
-    document["in"] = {"bucket": "bench", "parser": parser, "max_expansion_ratio": 100_000}
-    if kind == "csv, exploded and expanded":
-        document["filters"] = EXPAND
-    return Pipeline.parse(document, where="bench")
-
-
-def child(kind: str, size: int, folder: Path) -> None:
-    """One format at one size; prints what it took."""
-    made, body = pipeline(kind), bodies(kind, size, folder)
-    before, began = peak(), time.process_time()
-    count = 0
-    for entry in open_rows(body, made.source, made.filters, SETTING):
-        for page in entry.pages(entry.infer()):
-            count += page.batch.num_rows + len(page.rejects)
-    print(json.dumps({"rows": count, "before": before, "peak": peak(), "cpu": time.process_time() - began}))
+    kind = CASES[case]
+    document: dict[str, Any] = {"name": "bench", "connection": "acme", "filters": [*kind.filters]}
+    document["in"] = {"bucket": "bench", "parser": kind.parser, "max_expansion_ratio": 100_000}
+    document["out"] = {"type": "iceberg", "table": "bench", **kind.out}
+    pipeline = Pipeline.parse(document, where="bench")
+    fetch, stage = Repeated(folder), Stage(Nowhere(), "s3://lake")  # type: ignore[arg-type]
+    rows, rejects = (stage(out, "bench/0", 1) for out in (pipeline.out, pipeline.out.rejects))
+    before, began, bad = peak(), time.process_time(), 0
+    for entry in open_rows(ObjectBody(fetch, size=fetch.size), pipeline.source, pipeline.filters, SETTING):
+        settled = entry.infer()
+        columns = entry.shape(settled)
+        for page in entry.pages(settled):
+            rows.write(with_origin(page.batch, SETTING.ref, SETTING.run_at), columns)
+            if page.rejects:
+                bad += len(page.rejects)
+                told = rejected(page.rejects, SETTING.ref, pipeline="p", job="j", entry=None, at=SETTING.run_at)
+                rejects.write(told, REJECTED)
+    rows.keep()
+    rejects.keep()
+    files = rows.finish()
+    rejects.finish()
+    count = sum(file.rows for file in files)
+    found = {"rows": count + bad, "files": len(files), "out": sum(file.size for file in files)}
+    return found | {"before": before, "peak": peak(), "cpu": time.process_time() - began}
 
 
 def peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """MB that this process has had; other than getrusage's, not what its parent had before."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 // MB
 
 
-def measured(kind: str, size: int) -> dict[str, float]:
+def child(step: str, case: str, size: int, folder: Path) -> None:
+    """Make an object, or load it: in a process of its own each."""
+    if step == "load":
+        print(json.dumps(load(case, folder)))
+        return
+    from bench.memory_objects import CASES
+
+    CASES[case].make(size, folder)
+
+
+def measured(case: str, size: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--child", kind, "--bytes", str(size), "--folder", folder]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+        command = [sys.executable, __file__, "--case", case, "--bytes", str(size), "--folder", folder, "--step"]
+        subprocess.run([*command, "make"], check=True)
+        done = subprocess.run([*command, "load"], check=False, stdout=subprocess.PIPE)
+        return json.loads(done.stdout) if done.returncode == 0 else {}  # type: ignore[no-any-return]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mb", type=int, default=30)
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--child")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mb", type=int, default=20, help="decoded size of the smaller object")
+    parser.add_argument("--times", type=int, default=3, help="by which the larger one is larger; 1: there is none")
+    parser.add_argument("--only", help="cases whose name holds this")
+    parser.add_argument("--all", action="store_const", const="", dest="only", help="all cases")
+    parser.add_argument("--step", choices=["make", "load"])
+    parser.add_argument("--case")
     parser.add_argument("--bytes", type=int)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    if options.child:
-        child(options.child, options.bytes, options.folder)
+    if options.step:
+        child(options.step, options.case, options.bytes, options.folder)
         return
-    large = options.mb * options.times
-    print(f"| object | rows | peak MB at {options.mb} MB | peak MB at {large} MB | before reading | MB/CPU-s |")
-    print("|---|--:|--:|--:|--:|--:|")
-    for kind in KINDS:
-        small, big = measured(kind, options.mb * MIB), measured(kind, large * MIB)
-        cells = (kind, f"{big['rows']:,.0f}", *(f"{n:.0f}" for n in (small["peak"], big["peak"], big["before"])))
-        print(f"| {' | '.join(cells)} | {large / big['cpu']:.1f} |")
+    sizes = sorted({options.mb, options.mb * options.times})
+    print(f"| object | rows | files | {' | '.join(f'peak MB at {size:,} MB' for size in sizes)} | before | MB/CPU-s |")
+    print(f"|---|--:|--:|{'--:|' * len(sizes)}--:|--:|")
+    for case in cases(options.only):
+        found = [measured(case, size * MB) for size in sizes]
+        peaks = [f"{one['peak']:.0f}" if one else "died" for one in found]
+        big = found[-1] or {"rows": 0, "files": 0, "before": 0, "cpu": 1e9}
+        told = [f"{big['rows']:,.0f}", f"{big['files']:,.0f}", *peaks, f"{big['before']:.0f}"]
+        print(f"| {' | '.join([case, *told])} | {sizes[-1] / big['cpu']:.1f} |", flush=True)
+
+
+def cases(only: str | None) -> list[str]:
+    """Their names, asked of a child: what this process holds is no child's to begin with."""
+    command = [sys.executable, "-c", "from bench.memory_objects import CASES; print('\\n'.join(CASES))"]
+    root = Path(__file__).parents[1]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root).stdout
+    return [name for name in told.splitlines() if (name in SOME if only is None else only in name)]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ class Settings(Spec):
     sweep_seconds: int = Field(
         480, gt=0, description="Seconds that one turn of a sweep lists before it hands itself on."
     )
+    hand_over_seconds: int = Field(
+        60, gt=0, description="Seconds before its time limit at which a loading task hands over to the next invocation."
+    )
     commit_tasks: int = Field(100, gt=0, le=1000, description="Tasks that one commit takes at most.")
     commit_seconds: int = Field(
         0, ge=0, description="Seconds for which a table's staged tasks are gathered for one commit; 0: not at all."

@@ -111,3 +111,32 @@ def test_importing_the_app_makes_no_client_and_loads_nothing_heavy() -> None:
         [sys.executable, "-c", IMPORTS_APP], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "", "")
+
+
+OPENS_DOORS = """
+import sys
+import app
+from chalicelib import wiring
+
+for made in sys.argv[1].split():
+    getattr(wiring, made)()
+print(*sorted(set(sys.argv[2].split()) & set(sys.modules)))
+"""
+NEVER = "asyncio boto3 duckdb multiprocessing.managers numpy pip rich s3transfer"
+NO_ROWS = f"{NEVER} fastavro isal obstore pyarrow pyiceberg zstandard"
+
+
+@pytest.mark.parametrize(
+    ("made", "absent"),
+    [
+        ("discover sweeping commit recover schedules revalidate maintaining reminding admin", NO_ROWS),
+        ("load", NEVER.replace("asyncio ", "") + " pyarrow.dataset pyiceberg sqlalchemy"),
+    ],
+    ids=["arrive, sweep, commit, tick, maintain", "load"],
+)
+def test_a_door_loads_only_what_it_uses(made: str, absent: str) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TIDEGATE_"))}
+    environ = {**clean, "AWS_DEFAULT_REGION": "us-east-1", "TIDEGATE_WAREHOUSE": "s3://lake/warehouse"}
+    command = [sys.executable, "-c", OPENS_DOORS, made, absent]
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "", "")

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
+from chalicelib.aws.attributes import attribute, value_of
 from chalicelib.aws.errors import translated
 from chalicelib.errors import Throttled
 
@@ -21,9 +21,6 @@ Item = dict[str, Any]  # DynamoDB's wire form: {"name": {"S": "…"}}
 WRITES = 100  # most that one transaction takes
 READS = 100  # most that one batch read takes
 ROUNDS = 10  # of a transaction that met another one on the same items
-
-_serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
 
 
 class Codec(Generic[T]):
@@ -44,12 +41,12 @@ class Codec(Generic[T]):
 
 def wire(fields: Mapping[str, Any]) -> Item:
     """Plain JSON types in DynamoDB's wire form."""
-    return {name: _serializer.serialize(value) for name, value in fields.items()}
+    return {name: attribute(value) for name, value in fields.items()}
 
 
 def plain(item: Item) -> dict[str, Any]:
     """DynamoDB's wire form as plain types; numbers are Decimals."""
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    return {name: value_of(value) for name, value in item.items()}
 
 
 def stamp(time: datetime) -> str:

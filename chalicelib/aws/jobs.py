@@ -1,22 +1,38 @@
 """Jobs and tasks in DynamoDB; a task's transition and what it changes in its job are one transaction."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from chalicelib.aws.items import WRITES, Codec, Item, plain, put, query, read, stamp, swap_condition, transact, wire
-from chalicelib.core.jobs import Job, JobChange
+from chalicelib.aws.items import (
+    WRITES,
+    Codec,
+    Item,
+    plain,
+    put,
+    query,
+    read,
+    stamp,
+    stream,
+    swap_condition,
+    transact,
+    wire,
+)
+from chalicelib.core.jobs import Job, JobChange, together
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import Staged, Task, TaskState
+from chalicelib.core.tasks import Progress, Staged, Task, TaskState
+from chalicelib.errors import Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SHARDS = 8  # one partition of an index takes 1,000 writes a second
+BYTES = 3_000_000  # of the tasks in one transaction, which takes 4 MB
+SMALL = 4_000  # bytes of a task without its members
 COUNT = "count_"  # a job's counts are attributes of their own: DynamoDB adds to top-level numbers only
 
 
@@ -26,7 +42,10 @@ class _Bulk:
 
     members: tuple[ObjectRef, ...]
     staged: Staged | None = None
+    progress: Progress | None = None
 
+
+_Portion = list[tuple[Task, JobChange, dict[str, Any]]]  # with the put of each task
 
 _jobs = Codec(Job)
 _tasks = Codec(Task)
@@ -57,20 +76,33 @@ class DynamoJobs:
         found = read(self.client, f"job {job}", self.jobs_table, [wire({"job": job})])
         return _job(found[0]) if found else None
 
+    def several(self, jobs: Collection[str]) -> Sequence[Job]:
+        """Those of the jobs that there are, read consistently; 100 a call."""
+        names = [wire({"job": job}) for job in jobs]
+        return [_job(item) for item in read(self.client, "jobs", self.jobs_table, names)]
+
     def tasks(self, job: str) -> Sequence[Task]:
         """The job's tasks, read consistently."""
+        return list(self.each(job))
+
+    def each(self, job: str) -> Iterator[Task]:
+        """The same one after the other, as they are asked for: a job of a million objects does not fit into memory."""
         request = {
             "TableName": self.tasks_table,
             "KeyConditionExpression": "job = :job",
             "ExpressionAttributeValues": wire({":job": job}),
             "ConsistentRead": True,
         }
-        return [_task(item) for item in query(self.client, f"job {job}", None, request)]
+        return (_task(item) for item in stream(self.client, f"job {job}", None, request))
 
     def task(self, job: str, number: int) -> Task | None:
         """One task, read consistently."""
         found = self._read([{"job": job, "number": number}])
         return found[0] if found else None
+
+    def named(self, tasks: Collection[tuple[str, int]]) -> Sequence[Task]:
+        """Those of the tasks that there are, read consistently; 100 a call."""
+        return self._read([{"job": job, "number": number} for job, number in tasks])
 
     def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
         """The pipeline's jobs, newest first."""
@@ -85,11 +117,49 @@ class DynamoJobs:
 
     def swap(self, task: Task, change: JobChange | None = None) -> bool:
         """Store the task if the stored revision is the one before it, and change its job with it."""
-        arguments = {"TableName": self.tasks_table, "Item": _item(task), **swap_condition(task.revision)}
+        arguments = self._swap(task)
         if change is None:
             return put(self.client, f"task {task.id}", arguments)
         writes = [{"Put": arguments}, {"Update": self.change(change)}]
         return not transact(self.client, f"task {task.id}", writes)  # type: ignore[arg-type]
+
+    def swap_all(self, steps: Sequence[tuple[Task, JobChange]]) -> frozenset[str]:
+        """`swap` for each of them, as many as fit into a transaction; the ids of the tasks that failed.
+
+        A transaction is cancelled whole, so those that failed are dropped and the rest is sent again. Where others
+        keep writing to one of the jobs each task is stored by itself.
+        """
+        lost: set[str] = set()
+        for some in _portions([(task, change, self._swap(task)) for task, change in steps]):
+            lost |= self._swap_portion(some)
+        return frozenset(lost)
+
+    def _swap_portion(self, steps: _Portion) -> set[str]:
+        lost: set[str] = set()
+        while len(steps) > 1:
+            try:
+                failed = self._failed(steps)
+            except Throttled:
+                break
+            if not failed:
+                return lost
+            lost |= {task.id for task, _, _ in failed}
+            steps = [step for step in steps if step not in failed]
+        return lost | {task.id for task, change, _ in steps if not self.swap(task, change)}
+
+    def _failed(self, steps: _Portion) -> _Portion:
+        """Those that kept all from being stored."""
+        by_job: dict[str, list[JobChange]] = {}
+        for _, change, _ in steps:
+            by_job.setdefault(change.job, []).append(change)
+        writes = [{"Put": arguments} for _, _, arguments in steps]
+        writes += [{"Update": self.change(together(changes))} for changes in by_job.values()]
+        failed = transact(self.client, f"{len(steps)} tasks", writes)  # type: ignore[arg-type]
+        gone = {job for at, job in enumerate(by_job, start=len(steps)) if at in failed}
+        return [step for at, step in enumerate(steps) if at in failed or step[1].job in gone]
+
+    def _swap(self, task: Task) -> dict[str, Any]:
+        return {"TableName": self.tasks_table, "Item": _item(task), **swap_condition(task.revision)}
 
     def add(self, tasks: Sequence[Task]) -> None:
         """Store those of the tasks that are not there yet."""
@@ -169,17 +239,36 @@ class DynamoJobs:
         }
 
 
+def _portions(steps: _Portion) -> Iterator[_Portion]:
+    """Steps that fit into one transaction with their jobs."""
+    some: _Portion = []
+    jobs: set[str] = set()
+    size = 0
+    for step in steps:
+        more = len(step[2]["Item"]["bulk"]["B"]) + SMALL
+        if some and (len(some) + len({*jobs, step[1].job}) >= WRITES or size + more > BYTES):
+            yield some
+            some, jobs, size = [], set(), 0
+        some.append(step)
+        jobs.add(step[1].job)
+        size += more
+    if some:
+        yield some
+
+
 def _item(task: Task) -> Item:
     shard = None if task.is_over else str(zlib.crc32(task.job.encode()) % SHARDS)
     staged_at = stamp(task.staged.at) if task.staged and task.state is TaskState.STAGED else None
-    bulk = zlib.compress(_bulk.dump_json(_Bulk(task.members, task.staged), by_alias=True, exclude_none=True))
-    bare = replace(task, members=(), staged=None)
+    bulk = zlib.compress(
+        _bulk.dump_json(_Bulk(task.members, task.staged, task.progress), by_alias=True, exclude_none=True)
+    )
+    bare = replace(task, members=(), staged=None, progress=None)
     return {**_tasks.item(bare, shard=shard, due_at=stamp(task.due_at), staged_at=staged_at), "bulk": {"B": bulk}}
 
 
 def _task(item: Item) -> Task:
     bulk = _bulk.validate_json(zlib.decompress(item["bulk"]["B"]))
-    return replace(_tasks.value(item), members=bulk.members, staged=bulk.staged)
+    return replace(_tasks.value(item), members=bulk.members, staged=bulk.staged, progress=bulk.progress)
 
 
 def _job(item: Item) -> Job:

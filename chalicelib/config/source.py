@@ -62,6 +62,12 @@ class Source(Spec):
     min_task_size: int = Field(
         268_435_456, gt=0, description="Bytes that one task gathers at least, if there are (F29)."
     )
+    split_size: int = Field(
+        268_435_456,
+        ge=0,
+        description="Bytes of each part in which an object of twice as many or more is read, several at once, where "
+        "its text can be cut: CSV, JSON lines or fixed width, not packed or in bzip2 or zstd frames; 0: never.",
+    )
     max_task_files: int = Field(MAX_TASK_FILES, gt=0, le=MAX_TASK_FILES, description="Objects that one task takes.")
 
     @field_validator("suffix", mode="before")

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,6 +72,24 @@ class JobChange:
     def is_empty(self) -> bool:
         """True if it changes nothing, which DynamoDB would refuse to write."""
         return self == JobChange(self.job)
+
+
+def together(changes: Iterable[JobChange]) -> JobChange:
+    """What several tasks' transitions add to the one job that is theirs."""
+    first, *others = changes
+    counts, sums = Counter(first.counts), first
+    for each in others:
+        counts.update(each.counts)
+        sums = JobChange(
+            first.job,
+            tasks=sums.tasks + each.tasks,
+            staging=sums.staging + each.staging,
+            unfinished=sums.unfinished + each.unfinished,
+            finished_at=each.finished_at or sums.finished_at,
+            error=each.error or sums.error,
+            sealed=sums.sealed if each.sealed is None else each.sealed,
+        )
+    return replace(sums, counts=dict(counts))
 
 
 def job_id(kind: JobKind, pipeline: str, cause: str) -> str:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from chalicelib.core.parts import parent_of
 from chalicelib.core.tasks import Task, TaskState
 
 _STAGED = re.compile(r"[0-9a-f]{16}-(?P<job>[A-Za-z0-9.]+)_(?P<number>[0-9]+)-a(?P<attempt>[0-9]+)\.parquet")
@@ -42,9 +43,12 @@ class Orphan:
 
 
 def maker(path: str) -> Maker | None:
-    """Whose file this is; None if its name does not say so."""
+    """Whose file this is; None if its name does not say so. A part's is its parent's, as of an attempt before all."""
     found = _STAGED.fullmatch(path.rpartition("/")[2])
-    return Maker(found["job"], int(found["number"]), int(found["attempt"])) if found else None
+    if found is None:
+        return None
+    whole = parent_of(found["job"])
+    return Maker(*whole, attempt=0) if whole else Maker(found["job"], int(found["number"]), int(found["attempt"]))
 
 
 def by_age_alone(path: str) -> str | None:
@@ -58,7 +62,7 @@ def by_age_alone(path: str) -> str | None:
     return "written by a change that did not come about, or replaced since" if _WRITTEN.fullmatch(name) else None
 
 
-def by_task(who: Maker, task: Task | None) -> str | None:
+def by_task(path: str, who: Maker, task: Task | None) -> str | None:
     """Why this attempt's file is of no use if no metadata names it; None as long as it may still be committed.
 
     A task that nobody stored proves nothing: a later one may take its name.
@@ -67,9 +71,19 @@ def by_task(who: Maker, task: Task | None) -> str | None:
         return None
     if task.is_over:
         return f"task {task.id} is {task.state}"
-    if who.attempt < task.attempt or task.state in (TaskState.PLANNED, TaskState.SPLIT):
-        return f"attempt {who.attempt} of task {task.id} does not count any more"
-    return None
+    counts = task.state in (TaskState.LOADING, TaskState.STAGED) and who.attempt == task.attempt
+    if counts or task.state is TaskState.DIVIDED or path in _named(task):
+        return None
+    return f"attempt {who.attempt} of task {task.id} does not count any more"
+
+
+def _named(task: Task) -> frozenset[str]:
+    """The files of earlier attempts, and of parts, that this task will bring."""
+    files = [*task.staged.files, *task.staged.rejected] if task.staged is not None else []
+    if task.progress is not None:
+        files += [*task.progress.files, *task.progress.rejected]
+        files += [*task.progress.begun.files, *task.progress.begun.rejected] if task.progress.begun else []
+    return frozenset(file.path for file in files)
 
 
 @dataclass(frozen=True, slots=True)

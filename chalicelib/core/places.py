@@ -11,20 +11,31 @@ class Place:
     packed, or only its start will do. `offset` are the decoded bytes from there to the place. Two places of one
     object are the same if both are equal.
 
+    Where nothing but records can be counted `offset` is -1: reading goes on by reading again from the start of the
+    object, or of the span, and leaving out so many records.
+
     Whoever began in the middle does not know what came before: then `line` and `base` are None, and `record` counts
     from where they began.
     """
 
     offset: int
     unit: int = 0
-    base: int | None = 0  # decoded bytes of the object before the unit
-    line: int | None = 1  # physical line that begins here
+    base: int | None = None  # decoded bytes of the object before the unit
+    line: int | None = None  # physical line that begins here
     record: int = 0  # records before it
+
+    @property
+    def is_counted(self) -> bool:
+        """True if only `record` tells where it is."""
+        return self.offset < 0
 
     @property
     def spot(self) -> tuple[int, int]:
         """What tells the place from others of its object."""
         return self.unit, self.offset
+
+
+COUNTED = Place(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +55,9 @@ class Span:
     after: Place | None = None  # an earlier attempt came this far, whatever `start` is
 
     @property
-    def is_whole(self) -> bool:
-        """True if nothing is left out."""
-        return self == Span()
+    def is_part(self) -> bool:
+        """True if others read the rest."""
+        return self.start > 0 or self.end is not None
 
 
 WHOLE = Span()

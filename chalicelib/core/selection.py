@@ -1,14 +1,16 @@
 """Which objects a pipeline wants, and the reason for each one refused."""
 
 import re
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from functools import cache
 
 import re2
 
 from chalicelib.config.parsers.objects import Objects
-from chalicelib.config.patterns import compiled
+from chalicelib.config.patterns import Together, together
 from chalicelib.config.source import Source
+from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 
 
@@ -74,7 +76,17 @@ def refusal(source: Source, ref: ObjectRef, *, archived: bool = False) -> Reason
     Filters on the key come first, so that an object nobody asked for is never judged by its size or class (F27).
     Where the rows are the objects themselves, neither keeps an object out: nothing of its content is read (F79).
     """
-    refused = _outside(source, ref.key)
+    return _verdict(source, _patterns(source), ref, archived=archived)
+
+
+def refusals(source: Source, objects: Sequence[Listed]) -> list[Reason | None]:
+    """The same of each object of a page."""
+    patterns = _patterns(source)
+    return [_verdict(source, patterns, each.ref, archived=each.archived) for each in objects]
+
+
+def _verdict(source: Source, patterns: Together | None, ref: ObjectRef, *, archived: bool) -> Reason | None:
+    refused = _outside(source, ref.key) or (_unmatched(source, patterns.found(ref.key)) if patterns else None)
     if refused is not None:
         return refused
     if ref.size == 0 and ref.key.endswith("/"):
@@ -93,11 +105,24 @@ def _outside(source: Source, key: str) -> Reason | None:
         return Reason.OUTSIDE_PREFIX
     if source.suffix and not key.endswith(source.suffix):
         return Reason.OUTSIDE_SUFFIX
-    if source.include and not any(compiled(glob(each)).search(key) for each in source.include):
+    return None
+
+
+def _patterns(source: Source) -> Together | None:
+    """All that the source's keys are searched for: what to include, what to exclude, the pattern; in this order."""
+    pattern = () if source.path_match_pattern is None else (source.path_match_pattern,)
+    patterns = (*map(glob, source.include), *map(glob, source.exclude), *pattern)
+    return together(patterns) if patterns else None
+
+
+def _unmatched(source: Source, found: Collection[int]) -> Reason | None:
+    """The verdict on a key in which the patterns at these places were found."""
+    included, excluded = len(source.include), len(source.include) + len(source.exclude)
+    if included and not any(place < included for place in found):
         return Reason.NOT_INCLUDED
-    if any(compiled(glob(each)).search(key) for each in source.exclude):
+    if any(included <= place < excluded for place in found):
         return Reason.EXCLUDED
-    if source.path_match_pattern is not None and compiled(source.path_match_pattern).search(key) is None:
+    if source.path_match_pattern is not None and excluded not in found:
         return Reason.OUTSIDE_PATTERN
     return None
 

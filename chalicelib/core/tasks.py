@@ -5,9 +5,12 @@ it writes what these functions return, only if nobody wrote in between.
 
     planned ─begin─▶ loading ─stage─▶ staged ─commit─▶ committed
        ▲               │   │             └────void──▶ failed    (its claims were taken over after all)
-       └─────resume────┘   └─begin─▶ loading                    (lease over: attempt n+1)
-                           └─begin─▶ split ──close──▶ failed    (attempts used up: each object on its own)
+       ├─────resume────┤   └─begin─▶ loading                    (lease over: attempt n+1)
+       └───hand_over───┘   └─begin─▶ split ──close──▶ failed    (attempts used up: each object on its own)
     nothing ─bury─▶ failed                                      (never stored: its claims go to another job)
+
+What an attempt that ran out of time hands over is its task's `progress`. Large objects that are read in several parts
+at once: core.parts.
 """
 
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ from chalicelib.config.columns import Column
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.places import Place, Span
 
 MAX_ATTEMPTS = 5  # of a task with companions; then its objects are tried one by one
 MAX_ATTEMPTS_ALONE = 3  # of a task with one object; the last one sets the object aside
@@ -33,9 +37,11 @@ class TaskState(StrEnum):
     COMMITTED = "committed"
     SPLIT = "split"
     FAILED = "failed"
+    DIVIDED = "divided"  # its object is read in parts, each of them a task of its own (core.parts)
+    READ = "read"  # such a part is done with: what it left is its parent's
 
 
-OVER = frozenset({TaskState.COMMITTED, TaskState.FAILED})
+OVER = frozenset({TaskState.COMMITTED, TaskState.FAILED, TaskState.READ})
 
 
 class OutcomeKind(StrEnum):
@@ -111,6 +117,53 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What was counted of an object so far."""
+
+    rows: int = 0
+    rejects: int = 0
+    rescued: int = 0
+    first: str | None = None  # the first reject: where it is, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An object of which a part was read, or of which only a part is to be read."""
+
+    span: Span  # what is left
+    columns: tuple[Column, ...]  # with which all of it is read
+    at: datetime  # when its reading began: its rows' time, whoever reads them
+    tally: Tally = Tally()
+    began: Place | None = None  # where the first record begins that was read
+    files: tuple[StagedFile, ...] = ()
+    rejected: tuple[StagedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What attempts whose time was up have left: the next goes on from there, and nothing is read twice (P8, W7)."""
+
+    attempt: int  # the last of them; those after it count against the limits
+    basis: str  # the pipeline it was made with: after a change, it begins anew
+    outcomes: tuple[Outcome, ...] = ()  # of the first members
+    files: tuple[StagedFile, ...] = ()  # of those
+    rejected: tuple[StagedFile, ...] = ()
+    out: Iceberg | Parquet | None = None  # as in Staged
+    begun: Begun | None = None  # the member after those
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How an object is read in parts: what they all share."""
+
+    attempt: int  # that divided it
+    basis: str  # as in Progress
+    part_bytes: int  # of the object as it lies in S3
+    columns: tuple[Column, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Members are fixed for ever once the task is stored."""
 
@@ -125,6 +178,9 @@ class Task:
     staged: Staged | None = None
     error: str | None = None
     snapshot: str | None = None
+    progress: Progress | None = None
+    division: Division | None = None
+    part_of: tuple[str, int] | None = None  # job and number of the task whose object it reads a part of
     revision: int = 1  # as first stored
 
     @property
@@ -138,6 +194,16 @@ class Task:
         return self.state in OVER
 
     @property
+    def run(self) -> str:
+        """The job that people know of: a part's is its parent's."""
+        return self.part_of[0] if self.part_of is not None else self.job
+
+    @property
+    def tries(self) -> int:
+        """Attempts since something was handed over last."""
+        return self.attempt - (self.progress.attempt if self.progress is not None else 0)
+
+    @property
     def alone(self) -> bool:
         """True if no companion would go down with its one object."""
         return len(self.members) == 1
@@ -145,12 +211,12 @@ class Task:
     @property
     def last_attempt(self) -> bool:
         """True if whatever fails now is set aside instead of tried again."""
-        return self.alone and self.attempt >= MAX_ATTEMPTS_ALONE
+        return self.alone and self.tries >= MAX_ATTEMPTS_ALONE
 
     @property
     def hopeless(self) -> bool:
         """True if even the last attempt did not end: whatever it was, it killed every process that tried (W15)."""
-        return self.alone and self.attempt > MAX_ATTEMPTS_ALONE
+        return self.alone and self.tries > MAX_ATTEMPTS_ALONE
 
 
 def planned(pipeline: Pipeline, job: str, number: int, members: Sequence[ObjectRef], *, due_at: datetime) -> Task:
@@ -177,9 +243,9 @@ def begin(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
     at_work = task.state is TaskState.LOADING and now < task.due_at
     if task.state not in (TaskState.PLANNED, TaskState.LOADING) or at_work:
         return None
-    if task.attempt >= MAX_ATTEMPTS and not task.alone:
-        return _next(task, state=TaskState.SPLIT, due_at=now)
-    return _next(task, state=TaskState.LOADING, attempt=task.attempt + 1, due_at=now + lease)
+    if task.tries >= MAX_ATTEMPTS and not task.alone:
+        return advanced(task, state=TaskState.SPLIT, due_at=now)
+    return advanced(task, state=TaskState.LOADING, attempt=task.attempt + 1, due_at=now + lease)
 
 
 def renew(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
@@ -189,36 +255,58 @@ def renew(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
     """
     if now < task.due_at - lease * 2 / 3:
         return None
-    return _next(task, due_at=now + lease)
+    return advanced(task, due_at=now + lease)
 
 
 def release(task: Task, attempt: int, *, error: str, now: datetime) -> Task | None:
     """The task given back after an attempt that may be repeated; None if the attempt no longer counts."""
     if task.state is not TaskState.LOADING or task.attempt != attempt:
         return None
-    return _next(task, error=error, due_at=now)
+    return advanced(task, error=error, due_at=now)
+
+
+def hand_over(task: Task, progress: Progress, *, now: datetime, patience: timedelta) -> Task | None:
+    """The task for an attempt that goes on where this one stopped; None if the attempt no longer counts."""
+    if task.state is not TaskState.LOADING or task.attempt != progress.attempt:
+        return None
+    return advanced(task, state=TaskState.PLANNED, progress=progress, division=None, error=None, due_at=now + patience)
 
 
 def stage(task: Task, attempt: int, staged: Staged, *, nudge_after: timedelta) -> Task | None:
     """The task with this attempt's files, or None if the attempt no longer counts (P7)."""
     if task.state is not TaskState.LOADING or task.attempt != attempt:
         return None
+    return staged_with(task, staged, nudge_after=nudge_after)
+
+
+def staged_with(task: Task, staged: Staged, *, nudge_after: timedelta) -> Task:
+    """The task with files that wait for their commit, whoever made them."""
     table = staged.out.address if staged.out is not None else task.table
-    return _next(task, state=TaskState.STAGED, table=table, staged=staged, error=None, due_at=staged.at + nudge_after)
+    due_at = staged.at + nudge_after
+    return advanced(
+        task,
+        state=TaskState.STAGED,
+        table=table,
+        staged=staged,
+        progress=None,
+        division=None,
+        error=None,
+        due_at=due_at,
+    )
 
 
 def commit(task: Task, *, snapshot: str | None) -> Task | None:
     """The task after its rows became visible and its members were marked."""
     if task.state is not TaskState.STAGED:
         return None
-    return _next(task, state=TaskState.COMMITTED, snapshot=snapshot)
+    return advanced(task, state=TaskState.COMMITTED, snapshot=snapshot)
 
 
 def void(task: Task, *, error: str) -> Task | None:
     """A staged task whose claims were taken over after all: its rows must never count."""
     if task.state is not TaskState.STAGED:
         return None
-    return _next(task, state=TaskState.FAILED, error=error)
+    return advanced(task, state=TaskState.FAILED, error=error)
 
 
 def children(task: Task, *, now: datetime) -> tuple[Task, ...]:
@@ -239,7 +327,7 @@ def children(task: Task, *, now: datetime) -> tuple[Task, ...]:
 
 def close(task: Task) -> Task | None:
     """A split task after its children are stored."""
-    return _next(task, state=TaskState.FAILED) if task.state is TaskState.SPLIT else None
+    return advanced(task, state=TaskState.FAILED) if task.state is TaskState.SPLIT else None
 
 
 def resume(task: Task, *, until: datetime) -> Task | None:
@@ -248,8 +336,8 @@ def resume(task: Task, *, until: datetime) -> Task | None:
     A loading one goes back to planned: its owner is dead, and if it is not, its attempt no longer counts.
     """
     if task.state in (TaskState.PLANNED, TaskState.LOADING):
-        return _next(task, state=TaskState.PLANNED, due_at=until)
-    return _next(task, due_at=until) if task.state is TaskState.STAGED else None
+        return advanced(task, state=TaskState.PLANNED, due_at=until)
+    return advanced(task, due_at=until) if task.state in (TaskState.STAGED, TaskState.DIVIDED) else None
 
 
 def tombstone(job: str, number: int, pipeline: str, *, now: datetime) -> Task:
@@ -257,5 +345,6 @@ def tombstone(job: str, number: int, pipeline: str, *, now: datetime) -> Task:
     return Task(job, number, pipeline, table="none", members=(), state=TaskState.FAILED, due_at=now, error="buried")
 
 
-def _next(task: Task, **changes: object) -> Task:
+def advanced(task: Task, **changes: object) -> Task:
+    """The task with these changes, as the revision after its own."""
     return replace(task, revision=task.revision + 1, **changes)  # type: ignore[arg-type]

@@ -7,12 +7,11 @@ in one go at the end. So a year of hours in one object is 8,760 files, and not a
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chalicelib.config.columns import Column
@@ -21,6 +20,7 @@ from chalicelib.destinations.encoding import WRITER
 from chalicelib.destinations.partitions import Placed
 from chalicelib.destinations.ports import Sink
 from chalicelib.destinations.spills import Spill
+from chalicelib.destinations.waiting import Runs, Waiting
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -39,53 +39,11 @@ class Limits:
     run_bytes: int = 4 * MIB  # of one partition among others: worth a row group; less goes to the disk
     spill_bytes: int = 160 * MIB  # on the disk, compressed; a Lambda has 512 MiB unless it is given more
     open_files: int = 16  # each holds up to one 8 MiB part
+    array_bytes: int = 800  # of each array, beside its values: two thirds of a batch of 40 rows and 5,000 columns
+    chunks: int = 40_000  # columns times row groups that are kept in mind for footers: about 1.5 KB each
     file_bytes: int = 256 * MIB  # compressed; a file beyond this is closed and the next one begun
     partitions: int = 10_000  # of an object: a task names all its files in 400 KB
     uploads: int = 2000  # the same where each file is an upload, whose id takes 130 bytes
-
-
-Runs = dict[int, list[pa.RecordBatch]]  # rows by the number of their partition
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Rows that are in no file yet."""
-
-    placed: list[Placed] = field(default_factory=list)
-    rows: int = 0
-    bytes: int = 0
-    only: int | None = None  # the one partition of all of them, if there is one
-
-    def add(self, placed: Placed) -> None:
-        number = placed.numbers if isinstance(placed.numbers, int) else None
-        self.only = number if not self.placed or self.only == number else None
-        self.placed.append(placed)
-        self.rows += placed.batch.num_rows
-        self.bytes += placed.batch.nbytes
-
-    def are_enough(self, limits: Limits) -> bool:
-        """True if they fill a row group, or memory if they are of several partitions."""
-        if self.only is None:
-            return self.bytes >= limits.waiting_bytes
-        return self.rows >= limits.row_group_rows or self.bytes >= limits.row_group_bytes
-
-    def take(self) -> Runs:
-        """All of them by partition, each in their order; then none wait."""
-        placed, only = self.placed, self.only
-        self.placed, self.rows, self.bytes, self.only = [], 0, 0, None
-        if not placed or only is not None:
-            return {only: [each.batch for each in placed]} if only is not None else {}
-        rows = pa.concat_batches([each.batch for each in placed])
-        numbers = pa.concat_arrays([each.array for each in placed])
-        placed.clear()
-        order = pc.sort_indices(numbers)  # stable
-        rows, ends = rows.take(order), pc.run_end_encode(numbers.take(order))
-        runs: Runs = {}
-        start = 0
-        for number, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
-            runs[number] = [rows.slice(start, end - start)]
-            start = end
-        return runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +64,7 @@ class Files:
         self._limits = limits
         self._columns: tuple[Column, ...] = ()
         self._schema: pa.Schema | None = None
-        self._waiting = _Waiting()
+        self._waiting = Waiting(limits.array_bytes)
         self._spills: list[Spill] = []
         self._open: dict[int, _ParquetFile] = {}
         self._closed: list[tuple[StagedFile, Sink]] = []
@@ -115,14 +73,14 @@ class Files:
         """More rows. Other columns than before begin new files: one file, one schema."""
         self._begin(placed.columns, placed.batch.schema)
         self._waiting.add(placed)
-        if self._waiting.are_enough(self._limits):
+        if self._are_enough(self._waiting):
             self._flush()
 
     def let_go(self) -> Loose | None:
         """End the files; what none of them has begun to hold is handed out, for other files."""
         runs = self._waiting.take()
         for number in list(self._open):
-            self._write(number, runs.pop(number, []))
+            self._write(number, runs.pop(number))
             self._close(number)
         spills, self._spills = self._spills, []
         return Loose(self._columns, self._schema, spills, runs) if self._schema is not None else None
@@ -133,9 +91,8 @@ class Files:
         if loose.spills:
             self._flush()  # what came earlier stays before
             self._spills += loose.spills
-        for number, batches in loose.runs.items():
-            for batch in batches:
-                self.add(Placed(batch, loose.columns, number))
+        for placed in loose.runs.placed(loose.columns):
+            self.add(placed)
 
     def finish(self) -> tuple[StagedFile, ...]:
         """All files, complete."""
@@ -144,7 +101,7 @@ class Files:
 
     def abort(self) -> None:
         """Forget all files; safe to call twice."""
-        self._waiting = _Waiting()
+        self._waiting = Waiting(self._limits.array_bytes)
         self._forget_spills()
         for file in self._open.values():
             file.abort()
@@ -158,15 +115,27 @@ class Files:
             self._close_all(self._waiting.take())
             self._columns, self._schema = columns, schema
 
+    def _are_enough(self, waiting: Waiting) -> bool:
+        """True if they fill a row group, or memory if they are of several partitions."""
+        if waiting.only is None:
+            return waiting.bytes >= self._limits.waiting_bytes
+        return waiting.rows >= self._limits.row_group_rows or waiting.bytes >= self._limits.row_group_bytes
+
     def _flush(self) -> None:
         """Rows that wait go to files that are open or may be opened, or to the disk."""
         runs = self._waiting.take()
-        least = self._limits.run_bytes if len(runs) > 1 else 0
-        for number in [number for number, batches in runs.items() if sum(each.nbytes for each in batches) >= least]:
-            if number in self._open or len(self._open) < self._limits.open_files:
+        least = self._limits.run_bytes if len(runs.places) > 1 else 0
+        for number in [number for number, size in runs.sizes().items() if size >= least]:
+            if self._may_grow(number):
                 self._write(number, runs.pop(number))
-        if runs and not self._spill(runs):
+        if runs.places and not self._spill(runs):
             self._close_all(runs)
+
+    def _may_grow(self, number: int) -> bool:
+        """Whether the partition's file may be opened, or have another row group."""
+        there = number in self._open or len(self._open) < self._limits.open_files
+        footers = sum(file.chunks for file in self._open.values()) + len(self._schema or ())
+        return there and (footers <= self._limits.chunks or not self._open)
 
     def _spill(self, runs: Runs) -> bool:
         """Put the rows on the disk; False if there is no room for them."""
@@ -183,8 +152,8 @@ class Files:
         spilled = (spill.take(number) for spill in self._spills)
         for rows in _row_groups(chain(*spilled, batches), self._limits):
             file = self._opened(number)
-            file.write(pa.Table.from_batches(rows), self._limits.row_group_rows)
-            if file.size >= self._limits.file_bytes:
+            file.write(pa.Table.from_batches(rows).unify_dictionaries(), self._limits.row_group_rows)
+            if file.size >= self._limits.file_bytes or file.chunks >= self._limits.chunks:
                 self._close(number)
 
     def _opened(self, number: int) -> "_ParquetFile":
@@ -202,8 +171,8 @@ class Files:
 
     def _close_all(self, runs: Runs) -> None:
         """End all files, with these rows and those on the disk; one partition after the other."""
-        for number in sorted({*runs, *self._open, *chain(*(spill.numbers for spill in self._spills))}):
-            self._write(number, runs.pop(number, []))
+        for number in sorted({*runs.places, *self._open, *chain(*(spill.numbers for spill in self._spills))}):
+            self._write(number, runs.pop(number))
             self._close(number)
         self._forget_spills()
 
@@ -218,7 +187,7 @@ def _row_groups(batches: Iterable[pa.RecordBatch], limits: Limits) -> Iterator[l
     count = size = 0
     for batch in batches:
         rows.append(batch)
-        count, size = count + batch.num_rows, size + batch.nbytes
+        count, size = count + batch.num_rows, size + batch.nbytes + limits.array_bytes * batch.num_columns
         if count >= limits.row_group_rows or size >= limits.row_group_bytes:
             yield rows
             rows, count, size = [], 0, 0
@@ -232,7 +201,8 @@ class _ParquetFile:
     def __init__(self, path: str, sink: Sink, schema: pa.Schema) -> None:
         self.path = path
         self.sink = sink
-        self._rows = 0
+        self._rows = self._groups = 0
+        self._columns = len(schema)
         self._stream = _Stream(sink)
         self._writer = pq.ParquetWriter(self._stream, schema, **WRITER)
 
@@ -241,9 +211,15 @@ class _ParquetFile:
         """Bytes written so far."""
         return self._stream.size
 
+    @property
+    def chunks(self) -> int:
+        """Of columns, which the footer will name."""
+        return self._groups * self._columns
+
     def write(self, rows: pa.Table, row_group_rows: int) -> None:
         self._writer.write_table(rows, row_group_size=row_group_rows)
         self._rows += rows.num_rows
+        self._groups += -(-rows.num_rows // row_group_rows)
 
     def close(self, columns: tuple[Column, ...]) -> StagedFile:
         self._writer.close()

@@ -1,9 +1,11 @@
 """Rows of many partitions on the temporary disk, sorted by partition, until each partition is written as one file."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import pyarrow as pa
+
+from chalicelib.destinations.waiting import Runs
 
 CHUNK_BYTES = 1024 * 1024  # of Arrow memory; so much of each spill is in memory as it is read
 CHUNK_ROWS = 8192
@@ -12,10 +14,11 @@ CHUNK_ROWS = 8192
 class Spill:
     """Rows that are read back partition by partition; the file has no name, and is gone when it is closed."""
 
-    def __init__(self, runs: Mapping[int, Sequence[pa.RecordBatch]]) -> None:
-        """`runs`: the rows of each partition, by its number. Raises OSError if the disk is full."""
-        rows = pa.concat_batches([batch for number in sorted(runs) for batch in runs[number]])
-        self._runs = _places(runs)
+    def __init__(self, runs: Runs) -> None:
+        """`runs`: of several partitions. Raises OSError if the disk is full."""
+        runs = runs.rest()
+        rows = runs.batches[0] if len(runs.batches) == 1 else pa.concat_batches(runs.batches)
+        self._runs = dict(runs.places)
         self._chunk = max(1, min(CHUNK_ROWS, CHUNK_BYTES * rows.num_rows // max(rows.nbytes, 1)))
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spill
         self._last: tuple[int, pa.RecordBatch] | None = None
@@ -53,13 +56,3 @@ class Spill:
         if self._last is None or self._last[0] != index:
             self._last = (index, self._reader.get_batch(index))
         return self._last[1]
-
-
-def _places(runs: Mapping[int, Sequence[pa.RecordBatch]]) -> dict[int, tuple[int, int]]:
-    """Where each partition's rows begin and end among all of them."""
-    places, start = {}, 0
-    for number in sorted(runs):
-        end = start + sum(batch.num_rows for batch in runs[number])
-        places[number] = (start, end)
-        start = end
-    return places

@@ -76,7 +76,7 @@ class Staging:
             return
         placed = self._placed(batch, columns)
         self._pending.append(placed)
-        self._pending_bytes += batch.nbytes
+        self._pending_bytes += batch.nbytes + self._limits.array_bytes * batch.num_columns
         if self._own is None and self._pending_bytes > self._limits.object_bytes:
             self._own = Files(self._create, self._limits)
         if self._own is not None:
@@ -104,6 +104,20 @@ class Staging:
         own, self._own = self._own, None
         if own is not None:
             own.abort()
+
+    def pause(self) -> tuple[tuple[StagedFile, ...], tuple[StagedFile, ...]]:
+        """End here: the files of the objects that were kept, and those of the one that is being read.
+
+        Whoever goes on with that object says whether its rows count.
+        """
+        if self._own is None and self._pending:
+            self._own = Files(self._create, self._limits)
+        begun: tuple[StagedFile, ...] = ()
+        if self._own is not None:
+            self._pour(self._own)
+            begun = self._own.finish()
+            self._own = None  # not ours to abort any more
+        return self.finish(), begun
 
     def finish(self) -> tuple[StagedFile, ...]:
         """All files with the rows of the objects that were kept."""

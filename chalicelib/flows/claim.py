@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core import ledger as rules
@@ -15,6 +16,7 @@ from chalicelib.core.tasks import tombstone
 from chalicelib.errors import Throttled
 from chalicelib.flows.ports import Jobs, Ledger
 
+EMPTY: Mapping[str, Entry] = MappingProxyType({})
 ROUNDS = 8  # each lost round means that somebody else won something
 
 
@@ -88,12 +90,23 @@ class Claims:
         return self.jobs.bury(tombstone(owner.job, owner.task, pipeline, now=now))
 
 
-def rewrite(ledger: Ledger, pipeline: str, keys: Collection[str], change: Callable[[Entry], Entry | None]) -> None:
-    """Store what `change` makes of each entry, again and again where somebody wrote in between."""
-    left = frozenset(keys)
+def rewrite(
+    ledger: Ledger,
+    pipeline: str,
+    keys: Collection[str],
+    change: Callable[[Entry], Entry | None],
+    known: Mapping[str, Entry] = EMPTY,
+) -> None:
+    """Store what `change` makes of each entry, again and again where somebody wrote in between.
+
+    `known`: entries as they were a moment ago; those are read only if they are others by now.
+    """
+    left, seen = frozenset(keys), {key: known[key] for key in keys if key in known}
     for _ in range(ROUNDS):
-        changed = [change(entry) for entry in ledger.get(pipeline, left).values()]
-        left = ledger.swap([entry for entry in changed if entry is not None])
+        unseen = left - seen.keys()
+        entries = [*seen.values(), *(ledger.get(pipeline, unseen).values() if unseen else ())]
+        changed = [change(entry) for entry in entries]
+        left, seen = ledger.swap([entry for entry in changed if entry is not None]), {}
         if not left:
             return
     raise Throttled(f"{len(left)} entries changed {ROUNDS} times", where=f"ledger of {pipeline}")

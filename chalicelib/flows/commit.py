@@ -13,8 +13,8 @@ from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import SchemaConflict, StagedFileMissing, TidegateError
 from chalicelib.flows.bad_rows import BadRows
-from chalicelib.flows.formers import Claims, claims_of, formers, owned
-from chalicelib.flows.mark import Marks
+from chalicelib.flows.formers import Claims, claims_of_all, formers, owned
+from chalicelib.flows.mark import Ended, Marks
 from chalicelib.flows.pace import Pace
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Queue, Table
 from chalicelib.flows.runs import Runs
@@ -41,10 +41,9 @@ class Commit:
         only: returned are the hints that have to be given again, with the reason.
         """
         tables: dict[str, dict[Hint, Task]] = {}
-        for hint in dict.fromkeys(hints):
-            task = self.jobs.task(*hint)
-            if task is not None and task.state is TaskState.STAGED:
-                tables.setdefault(task.table, {})[hint] = task
+        for task in self.jobs.named(dict.fromkeys(hints)):
+            if task.state is TaskState.STAGED:
+                tables.setdefault(task.table, {})[task.job, task.number] = task
         failed: dict[Hint, TidegateError] = {}
         for address, named in tables.items():
             try:
@@ -84,23 +83,21 @@ class Commit:
     def _group(self, tasks: Sequence[Task]) -> None:
         for out, group in _by_destination(tasks):
             known = self._known(out, group)
-            claims = {task.id: claims_of(self.ledger, task) for task in group}
+            claims = claims_of_all(self.ledger, group)
             fresh = [task for task in group if task.id not in known and _owns_its_members(task, claims[task.id])]
             done = {**known, **self._commit(out, fresh, claims)}
             if out is not None:
                 self._bad_rows.commit(out.rejects, [task for task in group if task.id in done], claims)
+            self._marks.all_committed([Ended(task, done[task.id]) for task in group if task.id in done], claims)
             for task in group:
-                if task.id in done:
-                    self._marks.committed(task, done[task.id])
-                elif task not in fresh:
+                if task.id not in done and task not in fresh:
                     self._marks.void(task)
         self._tell_sweeps({task.job for task in tasks})
 
     def _tell_sweeps(self, jobs: Iterable[str]) -> None:
         """A sweep whose last task is over can move its cursor now; without this word it looks within a minute."""
-        for name in jobs:
-            job = self.jobs.job(name)
-            if job is not None and job.sweep is not None and job.sealed and job.unfinished == 0:
+        for job in self.jobs.several(tuple(jobs)):
+            if job.sweep is not None and job.sealed and job.unfinished == 0:
                 self.queue.sweep(job.pipeline, job.sweep)
 
     def _known(self, out: Iceberg | Parquet | None, tasks: Sequence[Task]) -> Mapping[str, str | None]:

@@ -1,11 +1,14 @@
 """Notifications to claimed objects and queued tasks: select, plan, claim, start, send.
 
-Each step may be repeated. The job's id follows from what woke it, and the plan from what it said, so a message
-that is delivered again meets its own claims and its own tasks, and goes on where the first delivery stopped.
+Each step may be repeated. The job's id follows from what woke it, and the plan from what it said, so messages that
+are delivered again together meet their own claims and their own tasks, and go on where the first delivery stopped.
+Delivered again in other company, they meet claims that are another job's: the tick takes those over once their lease
+has ended, if the job was never stored. Either way each object is loaded once.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +22,7 @@ from chalicelib.core.objects import ObjectRef, Removal
 from chalicelib.core.planning import MAX_TASKS, plan
 from chalicelib.core.selection import UNRECORDED, Reason, refusal
 from chalicelib.core.tasks import TaskState, planned
+from chalicelib.errors import BadMessage
 from chalicelib.flows.claim import Claimed, Claims, rewrite
 from chalicelib.flows.ports import Jobs, Ledger, Metrics, Pipelines, Queue
 from chalicelib.flows.refuse import empties, record
@@ -36,23 +40,56 @@ class Discover:
     now: Callable[[], datetime]
     lease: timedelta  # longer than this function may run
 
+    def arrivals(self, messages: Mapping[str, str]) -> dict[str, Exception]:
+        """Messages of the arrivals queue, bodies by id; those that have to be delivered again, with the reason.
+
+        What ten of them bring becomes one job of one task: apart they would take 25 calls of AWS each on their whole
+        way, together 3 (docs/cost.md). Only what says nothing but that objects were created is done together, and of
+        each key one message at a time, so that all of its contents are seen. Where anything goes wrong each message
+        is done by itself, so that one that nobody can do harms no other (P6).
+        """
+        failed: dict[str, Exception] = {}
+        for group in _together(messages):
+            if len(group) == 1 or not self._at_once({id_: messages[id_] for id_ in group}):
+                failed |= self._one_by_one({id_: messages[id_] for id_ in group})
+        return failed
+
+    def _at_once(self, messages: Mapping[str, str]) -> bool:
+        with suppress(Exception):  # each says its own trouble, if it still has any
+            created = (ref for body in messages.values() for ref in parse(body).by(self.now()).created)
+            self._created(" ".join(sorted(messages)), list(created))
+            return True
+        return False
+
+    def _one_by_one(self, messages: Mapping[str, str]) -> dict[str, Exception]:
+        failed: dict[str, Exception] = {}
+        for id_, body in messages.items():
+            try:
+                self.arrival(id_, body)
+            except Exception as error:  # whatever it is, its neighbours are done
+                failed[id_] = error
+        return failed
+
     def arrival(self, message_id: str, body: str) -> None:
         """One message of the arrivals queue.
 
         Raises BadMessage for a body that is no notification, and for a record that is none after the others are done.
         """
         notices = parse(body).by(self.now())
-        for bucket, refs in _by_bucket(notices.created).items():
-            watching = self.pipelines.watching(bucket)
-            if not watching:
-                self.metrics.count("ObjectsInUnknownBuckets", len(refs))
-            for pipeline in watching:
-                self.start(pipeline, JobKind.ARRIVAL, message_id, refs)
+        self._created(message_id, notices.created)
         for removal in notices.removed:
             for pipeline in self.pipelines.watching(removal.bucket):
                 self._remove(pipeline, removal)
         if notices.broken is not None:
             raise notices.broken
+
+    def _created(self, told_by: str, created: Sequence[ObjectRef]) -> None:
+        for bucket, refs in _by_bucket(created).items():
+            watching = self.pipelines.watching(bucket)
+            if not watching:
+                self.metrics.count("ObjectsInUnknownBuckets", len(refs))
+            for pipeline in watching:
+                self.start(pipeline, JobKind.ARRIVAL, told_by, refs)
 
     def _remove(self, pipeline: Pipeline, removal: Removal) -> None:
         """Remember that an object is gone; its rows stay or go by the pipeline's policy.
@@ -152,6 +189,35 @@ class Discover:
         if not self.jobs.start(fresh, tasks):
             tasks = [task for task in self.jobs.tasks(job) if task.state is TaskState.PLANNED]
         self.queue.load(tasks)
+
+
+def _together(messages: Mapping[str, str]) -> list[list[str]]:
+    """The ids in groups that can each be done at once, in order: no key is named by two messages of one group."""
+    groups: list[tuple[list[str], set[tuple[str, str]]]] = []
+    alone: list[list[str]] = []
+    for id_, body in messages.items():
+        keys = _only_created(body)
+        if keys is None:
+            alone.append([id_])
+            continue
+        last = max((at for at, (_, known) in enumerate(groups) if known & keys), default=-1)
+        if last + 1 == len(groups):
+            groups.append(([], set()))
+        ids, known = groups[last + 1]
+        ids.append(id_)
+        known |= keys
+    return [*(ids for ids, _ in groups), *alone]
+
+
+def _only_created(body: str) -> set[tuple[str, str]] | None:
+    """The objects that a message says were created; None if it says anything else, or nothing that can be read."""
+    try:
+        notices = parse(body)
+    except BadMessage:
+        return None
+    if notices.removed or notices.broken is not None:
+        return None
+    return {(ref.bucket, ref.key) for ref in notices.created}
 
 
 def _is_empty(pipeline: Pipeline, ref: ObjectRef) -> bool:

@@ -13,7 +13,7 @@ from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.planning import plan
 from chalicelib.core.repeats import settled
-from chalicelib.core.selection import UNRECORDED, Reason, refusal
+from chalicelib.core.selection import UNRECORDED, Reason, refusals
 from chalicelib.core.sweeps import Bounds
 from chalicelib.errors import ConfigError
 from chalicelib.flows.admin import Admin
@@ -135,10 +135,9 @@ class _Walk:
 
     def _selected(self, page: Sequence[Listed]) -> list[ObjectRef]:
         selected = []
-        for listed in page:
-            reason = refusal(self.pipeline.source, listed.ref, archived=listed.archived)
-            if reason not in UNRECORDED and not self._modified_within(listed.ref):
-                reason = Reason.OUTSIDE_WINDOW
+        for listed, refused in zip(page, refusals(self.pipeline.source, page), strict=True):
+            outside = refused not in UNRECORDED and not self._modified_within(listed.ref)
+            reason = Reason.OUTSIDE_WINDOW if outside else refused
             if reason is None:
                 selected.append(listed.ref)
             else:

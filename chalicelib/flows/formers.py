@@ -1,6 +1,6 @@
 """What goes from a table as a task's rows come: asked of the ledger, whose claims say whose turn it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from chalicelib.core import ledger as rules
 from chalicelib.core import withdrawal
@@ -13,9 +13,22 @@ Claims = Mapping[str, Entry]  # by key
 
 def claims_of(ledger: Ledger, task: Task) -> Claims:
     """What the ledger says of the task's members; not asked where nothing comes or goes."""
-    if task.staged is None or not any(_moves(outcome) for outcome in task.staged.outcomes):
-        return {}
-    return ledger.get(task.pipeline, [member.key for member in task.members])
+    return claims_of_all(ledger, [task])[task.id]
+
+
+def claims_of_all(ledger: Ledger, tasks: Iterable[Task]) -> dict[str, Claims]:
+    """`claims_of` for each task, by its id; asked for all of a pipeline at once."""
+    asked: dict[str, list[Task]] = {}
+    for task in tasks:
+        asked.setdefault(task.pipeline, []).append(task)
+    found: dict[str, Claims] = {}
+    for pipeline, some in asked.items():
+        keys = {member.key for task in some if _asks(task) for member in task.members}
+        entries = ledger.get(pipeline, keys) if keys else {}
+        for task in some:
+            mine = (member.key for member in task.members if _asks(task))
+            found[task.id] = {key: entries[key] for key in mine if key in entries}
+    return found
 
 
 def owned(task: Task, entry: Entry | None) -> bool:
@@ -44,6 +57,10 @@ def _identities(outcome: Outcome, entry: Entry, *, replacing: bool, rejects: boo
     if outcome.kind is OutcomeKind.LOADED or (rejects and outcome.rejects):
         return rules.formers(entry, replacing=replacing)
     return ()
+
+
+def _asks(task: Task) -> bool:
+    return task.staged is not None and any(_moves(outcome) for outcome in task.staged.outcomes)
 
 
 def _moves(outcome: Outcome) -> bool:

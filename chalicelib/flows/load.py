@@ -1,26 +1,31 @@
-"""One task to staged files, an attempt at a time; flows.read does what is done to each object.
+"""One task to staged files, an attempt at a time; flows.attempt and flows.read do what is done to each object.
 
 A task always ends by staging what became of each member, even if that is nothing but refusals: the commit then
 marks them all in one way. Only what may pass by itself (TransientError) is tried again, a bounded number of times.
+An attempt that runs out of time hands over, and the task is sent again; that is no failure, and has no limit.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.core import parts
 from chalicelib.core import tasks as rules
 from chalicelib.core.health import Health, failed, recovered
 from chalicelib.core.jobs import on_split, on_staged
 from chalicelib.core.ledger import Entry, Owner, reassign
 from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task, TaskState
+from chalicelib.core.tasks import Begun, Division, Outcome, OutcomeKind, Progress, Staged, Task, TaskState
 from chalicelib.errors import (
     ConfigError,
     LeaseLost,
     TransientError,
 )
+from chalicelib.flows.attempt import SMALL, Attempt
 from chalicelib.flows.claim import rewrite
+from chalicelib.flows.parts import Parts
 from chalicelib.flows.ports import (
+    Ahead,
     Buckets,
     Connections,
     HealthStore,
@@ -32,6 +37,10 @@ from chalicelib.flows.ports import (
     Stage,
 )
 from chalicelib.flows.read import Reader, denied
+from chalicelib.flows.settled import Settled
+from chalicelib.flows.together import in_turn
+
+Result = Staged | Progress | Division
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +60,19 @@ class Load:
     now: Callable[[], datetime]
     lease: timedelta  # renewed while the attempt moves
     nudge_after: timedelta
+    small: int = SMALL  # bytes of an object that is read in one go
+    ahead: Ahead = in_turn
 
-    def task(self, job: str, number: int) -> None:
+    def task(self, job: str, number: int, until: datetime | None = None) -> None:
         """Do one attempt of the task, unless somebody else is at it or it is past that.
 
-        Raises TransientError if the attempt failed in a way that may pass; the queue delivers the task again.
+        `until`: when to hand over. Raises TransientError if the attempt failed in a way that may pass; the queue
+        delivers the task again.
         """
         task = self.jobs.task(job, number)
+        if task is not None and task.state is TaskState.DIVIDED:
+            self._parts.see_to(task)
+            return
         begun = rules.begin(task, now=self.now(), lease=self.lease) if task is not None else None
         if begun is None or not self.jobs.swap(begun, on_split(begun) if begun.state is TaskState.SPLIT else None):
             return
@@ -66,7 +81,7 @@ class Load:
             return
         hold = _Hold(self, begun)
         try:
-            staged = self._attempt(hold)
+            result = self._attempt(hold, until)
         except LeaseLost:
             return  # whoever has it now will stage it
         except TransientError as error:
@@ -74,7 +89,7 @@ class Load:
             if released is not None:
                 self.jobs.swap(released)
             raise
-        self._stage(hold.task, staged)
+        self._end(hold.task, *result)
 
     def split(self, task: Task) -> None:
         """Give each member of a split task a task of its own; safe to repeat."""
@@ -93,32 +108,45 @@ class Load:
         if closed is not None:
             self.jobs.swap(closed)
 
-    def _attempt(self, hold: "_Hold") -> Staged:
+    def _attempt(self, hold: "_Hold", until: datetime | None) -> tuple[Result, Begun | None]:
+        """What it came to, and where it stopped."""
         task = hold.task
         if task.hopeless:
-            return self._given_up(task)
+            return self._given_up(task), None
         pipeline = self.pipelines.get(task.pipeline)
         if pipeline is None:
-            return self._refused(task, f"pipeline {task.pipeline} was deleted")
+            return self._refused(task, f"pipeline {task.pipeline} was deleted"), None
         grant = self.connections.get(pipeline.connection)
         if grant is None:
-            return self._refused(task, f"connection {pipeline.connection} was deleted")
+            return self._refused(task, f"connection {pipeline.connection} was deleted"), None
         health = self.health.get(pipeline.connection)
-        if not health.lets(task.job):
+        if not health.lets(task.run):
             since = f"since {health.failing_since:%Y-%m-%d %H:%M:%S} UTC" if health.failing_since else ""
-            return self._refused(task, f"connection {pipeline.connection} is failing {since}: {health.reason}")
+            return self._refused(task, f"connection {pipeline.connection} is failing {since}: {health.reason}"), None
         rows, rejects = (self.stage(out, task.id, task.attempt) for out in (pipeline.out, pipeline.out.rejects))
         reader = Reader(
-            grant, pipeline, task.job, self.pipelines, self.buckets, self.secret, rows, rejects, hold.renew, self.now
+            grant,
+            pipeline,
+            task.run,
+            Settled(self.pipelines),
+            self.buckets,
+            self.secret,
+            rows,
+            rejects,
+            hold.renew,
+            self.now,
         )
         try:
-            outcomes = tuple(reader.member(member, last=task.last_attempt) for member in task.members)
-            self._diagnose(health, task, outcomes, reader)
-            return Staged(outcomes, rows.finish(), self.now(), rejects.finish(), rows.out)
+            attempt = Attempt(
+                task, reader, lambda: until is not None and self.now() >= until, self.now, self.small, self.ahead
+            )
+            result = attempt.run()
+            self._diagnose(health, task, attempt.outcomes, reader)
         except BaseException:
             rows.abandon()
             rejects.abandon()
             raise
+        return result, attempt.begun
 
     def _diagnose(self, health: Health, task: Task, outcomes: Sequence[Outcome], reader: Reader) -> None:
         """Remember whether the connection lets us in.
@@ -130,14 +158,14 @@ class Load:
         if told and not reader.shut:
             after = recovered(self.health.get(health.connection))  # another trial may have begun meanwhile
         elif reader.denials:
-            after = failed(health, task.job, str((reader.shut or reader.denials)[0]), now=self.now())
+            after = failed(health, task.run, str((reader.shut or reader.denials)[0]), now=self.now())
         else:
             after = None
         if after is not None and self.health.swap(after) and health.failing_since is None:
             self.metrics.count("ConnectionsFailing", 1)  # without a dimension: one alarm watches them all
 
     def _given_up(self, task: Task) -> Staged:
-        error = f"{task.attempt - 1} attempts ended without a word: too large for the time or the memory there is"
+        error = f"{task.tries - 1} attempts ended without a word: too large for the time or the memory there is"
         outcomes = (Outcome(m.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=error) for m in task.members)
         return Staged(tuple(outcomes), files=(), at=self.now())
 
@@ -145,12 +173,34 @@ class Load:
         error = ConfigError(why, remedy="Make it again under the same name and replay")
         return Staged(tuple(denied(member, error) for member in task.members), files=(), at=self.now())
 
-    def _stage(self, task: Task, staged: Staged) -> None:
-        done = rules.stage(task, task.attempt, staged, nudge_after=self.nudge_after)
-        if done is None or not self.jobs.swap(done, on_staged(done)):
-            return  # a later attempt has taken over; these files are orphans that no manifest names
-        self._measure(done)
-        self.queue.commit([done])
+    def _end(self, task: Task, result: Result, begun: Begun | None) -> None:
+        """Store what it came to. If a later attempt has taken over, its files are orphans that no manifest names."""
+        now = self.now()
+        match result:
+            case Progress():
+                handed = rules.hand_over(task, result, now=now, patience=self.lease)
+                if handed is not None and self.jobs.swap(handed):
+                    self.metrics.count("TasksHandedOver", 1, pipeline=task.pipeline)
+                    self.queue.load([handed])
+            case Division():
+                divided = parts.divide(task, result, now=now, patience=self.lease)
+                if divided is not None and self.jobs.swap(divided):
+                    self._parts.see_to(divided)
+            case Staged() if task.part_of is not None:
+                self._parts.read(task, result, begun)
+            case Staged():
+                done = rules.stage(task, task.attempt, result, nudge_after=self.nudge_after)
+                if done is not None:
+                    self._stage(done)
+
+    def _stage(self, done: Task) -> None:
+        if self.jobs.swap(done, on_staged(done)):
+            self._measure(done)
+            self.queue.commit([done])
+
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self.pipelines, self.jobs, self.queue, self.metrics, self.now, self.lease, self._stage)
 
     def _measure(self, task: Task) -> None:
         assert task.staged is not None

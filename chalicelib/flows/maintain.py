@@ -266,7 +266,7 @@ class _Cleaning:
     def _why(self, path: str) -> str | None:
         """The proof that nobody can commit this file any more."""
         who = proofs.maker(path)
-        return proofs.by_age_alone(path) if who is None else proofs.by_task(who, self._task(who))
+        return proofs.by_age_alone(path) if who is None else proofs.by_task(path, who, self._task(who))
 
     def _task(self, who: Maker) -> Task | None:
         key = (who.job, who.number)

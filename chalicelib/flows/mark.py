@@ -1,19 +1,50 @@
 """What the ledger, the task and its job remember once a task's rows count, or never will."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
 
 from chalicelib.core import ledger
 from chalicelib.core import tasks as rules
-from chalicelib.core.jobs import on_committed, on_void
+from chalicelib.core.jobs import JobChange, on_committed, on_void
 from chalicelib.core.ledger import Entry, Owner
-from chalicelib.core.objects import UNKNOWN_TIME
+from chalicelib.core.objects import UNKNOWN_TIME, ObjectRef
 from chalicelib.core.selection import Reason
 from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, Task
 from chalicelib.errors import SchemaConflict, StagedFileMissing
 from chalicelib.flows.claim import rewrite
+from chalicelib.flows.formers import Claims
 from chalicelib.flows.ports import Jobs, Ledger, Metrics
+
+AT_ONCE = 1000  # members of tasks that are marked together
+NO_CLAIMS: Mapping[str, Claims] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A staged task that is settled."""
+
+    task: Task
+    snapshot: str | None
+    error: str | None = None
+
+    @cached_property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """What became of its members, by key."""
+        return {outcome.key: outcome for outcome in self.staged.outcomes}
+
+    @cached_property
+    def members(self) -> Mapping[str, ObjectRef]:
+        """By key."""
+        return {member.key: member for member in self.task.members}
+
+    @property
+    def staged(self) -> Staged:
+        """What its attempt left."""
+        assert self.task.staged is not None
+        return self.task.staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +64,44 @@ class Marks:
 
     def committed(self, task: Task, snapshot: str | None, *, error: str | None = None) -> None:
         """Members first, then the task with its job: repeating either changes nothing."""
-        assert task.staged is not None
-        now = self.now()
-        self._mark_members(task, task.staged, snapshot, now)
-        done = rules.commit(task, snapshot=snapshot)
-        if done is not None and self.jobs.swap(done, on_committed(done, now=now, error=error)):
-            self._measure(task, now)
+        self.all_committed([Ended(task, snapshot, error)])
 
-    def _mark_members(self, task: Task, staged: Staged, snapshot: str | None, now: datetime) -> None:
-        owner = Owner(task.job, task.number)
-        outcomes = {outcome.key: outcome for outcome in staged.outcomes}
-        members = {member.key: member for member in task.members}
+    def all_committed(self, ended: Sequence[Ended], claims: Mapping[str, Claims] = NO_CLAIMS) -> None:
+        """The same for many tasks at once. `claims`: by task, what the ledger said a moment ago."""
+        for some in _portions(ended):
+            now = self.now()
+            self._mark_members(some, claims, now)
+            steps = {each.task.id: self._step(each, now) for each in some}
+            lost = self.jobs.swap_all([step for step in steps.values() if step is not None])
+            for each in some:
+                if steps[each.task.id] is not None and each.task.id not in lost:
+                    self._measure(each.task, now)
+
+    def _step(self, ended: Ended, now: datetime) -> tuple[Task, JobChange] | None:
+        done = rules.commit(ended.task, snapshot=ended.snapshot)
+        return None if done is None else (done, on_committed(done, now=now, error=ended.error))
+
+    def _mark_members(self, ended: Sequence[Ended], claims: Mapping[str, Claims], now: datetime) -> None:
+        """Of tasks of one pipeline."""
+        by_owner = {Owner(each.task.job, each.task.number): each for each in ended}
+        known = {key: entry for each in ended for key, entry in claims.get(each.task.id, {}).items()}
 
         def marked(entry: Entry) -> Entry | None:
+            mine = by_owner.get(entry.owner) if entry.owner is not None else None
+            if mine is None or entry.key not in mine.outcomes:
+                return None
             return ledger.mark(
                 entry,
-                owner,
-                members[entry.key],
-                outcomes[entry.key],
-                staged_at=staged.at,
+                Owner(mine.task.job, mine.task.number),
+                mine.members[entry.key],
+                mine.outcomes[entry.key],
+                staged_at=mine.staged.at,
                 now=now,
-                snapshot=snapshot,
+                snapshot=mine.snapshot,
             )
 
-        rewrite(self.ledger, task.pipeline, outcomes.keys(), marked)
+        keys = {key for each in ended for key in each.outcomes}
+        rewrite(self.ledger, ended[0].task.pipeline, keys, marked, known)
 
     def _measure(self, task: Task, now: datetime) -> None:
         assert task.staged is not None
@@ -73,6 +118,23 @@ class Marks:
         outcomes = (_ended(outcome, reason, str(error)) for outcome in task.staged.outcomes)
         failed = replace(task, staged=replace(task.staged, outcomes=tuple(outcomes), files=()))
         self.committed(failed, None)
+
+
+def _portions(ended: Sequence[Ended]) -> Iterator[list[Ended]]:
+    """Tasks of one pipeline with not too many members together; no object is in two of them."""
+    by_pipeline: dict[str, list[Ended]] = {}
+    for each in ended:
+        by_pipeline.setdefault(each.task.pipeline, []).append(each)
+    for all_ in by_pipeline.values():
+        some: list[Ended] = []
+        keys: set[str] = set()
+        for each in all_:
+            if some and (len(keys) + len(each.outcomes) > AT_ONCE or keys & each.outcomes.keys()):
+                yield some
+                some, keys = [], set()
+            some.append(each)
+            keys |= each.outcomes.keys()
+        yield some
 
 
 def _ended(outcome: Outcome, reason: Reason, error: str) -> Outcome:

@@ -1,8 +1,8 @@
 """The Protocols that flows ask for. `aws` and `destinations` fit them; `wiring` hands them in; fakes stand in."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from chalicelib.config.columns import Column
 from chalicelib.config.connection import Connection
@@ -23,6 +23,8 @@ from chalicelib.core.tasks import Former, Run, StagedFile, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Opened = TypeVar("Opened")
 
 
 class Connections(Protocol):
@@ -165,13 +167,29 @@ class Jobs(Protocol):
 
     def job(self, job: str) -> Job | None: ...
     def tasks(self, job: str) -> Sequence[Task]: ...
+    def each(self, job: str) -> Iterator[Task]:
+        """The job's tasks by their numbers, as they are asked for."""
+        ...
+
+    def several(self, jobs: Collection[str]) -> Sequence[Job]:
+        """Those of the jobs that there are, in no particular order."""
+        ...
+
     def task(self, job: str, number: int) -> Task | None: ...
+    def named(self, tasks: Collection[tuple[str, int]]) -> Sequence[Task]:
+        """Those of the tasks that there are, by job and number, in no particular order."""
+        ...
+
     def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
         """Newest first."""
         ...
 
     def swap(self, task: Task, change: JobChange | None = None) -> bool:
         """Store the task if the stored revision is the one before it, and change its job with it."""
+        ...
+
+    def swap_all(self, steps: Sequence[tuple[Task, JobChange]]) -> frozenset[str]:
+        """`swap` for each of them, which holds or fails by itself; the ids of the tasks that failed."""
         ...
 
     def add(self, tasks: Sequence[Task]) -> None:
@@ -236,6 +254,16 @@ class Buckets(Protocol):
         ...
 
 
+class Ahead(Protocol):
+    """Opens objects before they are asked for, or does not."""
+
+    def __call__(
+        self, wanted: Iterable[tuple[int, Callable[[], Opened]]]
+    ) -> Generator[Callable[[], Opened], None, None]:
+        """For each of `wanted`, an object's bytes and what opens it, what gives or raises what that did; in order."""
+        ...
+
+
 class Staging(Protocol):
     """The files of one attempt of one task."""
 
@@ -248,6 +276,10 @@ class Staging(Protocol):
     def keep(self) -> None: ...
     def drop(self) -> None: ...
     def finish(self) -> tuple[StagedFile, ...]: ...
+    def pause(self) -> tuple[tuple[StagedFile, ...], tuple[StagedFile, ...]]:
+        """The end as well: the files of the objects that were kept, and those of the one that is being read."""
+        ...
+
     def abandon(self) -> None: ...
 
 

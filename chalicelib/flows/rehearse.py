@@ -80,6 +80,9 @@ class _Nothing:
     def finish(self) -> tuple[StagedFile, ...]:
         return ()
 
+    def pause(self) -> tuple[tuple[StagedFile, ...], tuple[StagedFile, ...]]:
+        return (), ()
+
     def abandon(self) -> None:
         pass
 

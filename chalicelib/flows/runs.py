@@ -34,7 +34,7 @@ class Runs:
         job = self.jobs.job(name)
         if job is None or not rules.is_ready(job):
             return
-        tasks = [rules.light(task) for task in self.jobs.tasks(name)]
+        tasks = [rules.light(task) for task in self.jobs.each(name)]
         if not any(task.state is TaskState.STAGED for task in tasks):
             return
         why, snapshot = rules.incomplete(job, tasks) or self._lost(name, tasks), None

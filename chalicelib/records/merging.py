@@ -34,6 +34,21 @@ def started(pages: Iterator[Page]) -> Iterator[Page]:
     return pages if first is None else chain([first], pages)
 
 
+def without(pages: Iterator[Page], count: int) -> Iterator[Page]:
+    """The pages, without so many records at their start."""
+    for page in pages:
+        records = page.batch.num_rows + len(page.rejects)
+        if not count:
+            yield page
+        elif count >= records:
+            count -= records
+        else:
+            rejects = tuple(replace(bad, record=bad.record - count) for bad in page.rejects if bad.record >= count)
+            rows = count - (len(page.rejects) - len(rejects))
+            count = 0
+            yield replace(page, batch=page.batch.slice(rows), rejects=rejects, begin=None)
+
+
 def without_columns(rows: int) -> pa.RecordBatch:
     """As many rows without any column; Arrow forgets them when it makes a batch of no arrays."""
     return pa.record_batch([pa.nulls(rows)], names=["rows"]).select([])

@@ -42,6 +42,11 @@ class Reject:
     line: int | None = None  # physical line of the decoded object on which the row begins, from 1
     offset: int | None = None  # bytes of the decoded object before the row; None where the charset is not UTF-8
 
+    @property
+    def told(self) -> str:
+        """Where it is, and why, in a few words."""
+        return f"{f'line {self.line}' if self.line is not None else f'record {self.record}'}: {self.reason}"
+
     @classmethod
     def of(
         cls, record: int, reason: str, raw: bytes, *, line: int | None = None, offset: int | None = None

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from chalicelib.config.parsers.layout import Layout
 from chalicelib.errors import TooManyBadRows
-from chalicelib.records.pages import Page, Reject
+from chalicelib.records.pages import Page
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class Quarantine:
     layout: Layout
     rows: int = 0
     rejects: int = 0
-    first: Reject | None = None
+    first: str | None = None  # where it is, and why
 
     def watch(self, pages: Iterator[Page]) -> Iterator[Page]:
         """The same pages. Raises TooManyBadRows after the page that went beyond a limit, so that its rejects show."""
@@ -26,7 +26,7 @@ class Quarantine:
             self.rows += page.batch.num_rows
             self.rejects += len(page.rejects)
             if self.first is None and page.rejects:
-                self.first = page.rejects[0]
+                self.first = page.rejects[0].told
             yield page
             self._check_count()
 
@@ -37,6 +37,11 @@ class Quarantine:
             share = self.rejects * 100 / (self.rows + self.rejects)
             raise self._too_many(f"{self.rejects} bad rows are {share:.3g} %, and max_bad_percent is {limit:g}")
 
+    def check_all(self) -> None:
+        """The limits of an object that others have read. Raises TooManyBadRows."""
+        self._check_count()
+        self.check()
+
     def _check_count(self) -> None:
         if self.layout.stop_on_invalid_record and self.rejects:
             raise self._too_many("a row is bad, and stop_on_invalid_record is set")
@@ -45,11 +50,8 @@ class Quarantine:
             raise self._too_many(f"there are more bad rows than the {limit} that max_bad_rows allows")
 
     def _too_many(self, what: str) -> TooManyBadRows:
-        first = self.first
-        assert first is not None
-        place = f"line {first.line}" if first.line is not None else f"record {first.record}"
         return TooManyBadRows(
-            f"{what}; the first is {place}: {first.reason}",
+            f"{what}; the first is {self.first}",
             remedy="None of the object's rows were loaded; `tidegate rejects` shows the bad ones",
         )
 

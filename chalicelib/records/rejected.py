@@ -25,15 +25,15 @@ REJECTED: tuple[Column, ...] = (
 
 
 def rejected(
-    rejects: Sequence[Reject], ref: ObjectRef, *, pipeline: str, job: str, entry: str | None, at: datetime
+    rejects: Sequence[Reject], ref: ObjectRef, *, pipeline: str, job: str, entry: str | None, at: datetime, counted: bool = True
 ) -> pa.RecordBatch:
-    """The rows for these rejects of one object."""
+    """The rows for these rejects of one object; not `counted` if nobody knows how many records are before them."""
     count = len(rejects)
     arrays = {
         "pipeline": pa.repeat(pipeline, count),
         "job": pa.repeat(job, count),
         "entry": pa.array([entry] * count, pa.string()),
-        "record": pa.array([reject.record for reject in rejects], pa.int64()),
+        "record": pa.array([reject.record if counted else None for reject in rejects], pa.int64()),
         "line": pa.array([reject.line for reject in rejects], pa.int64()),
         "byte_offset": pa.array([reject.offset for reject in rejects], pa.int64()),
         "reason": pa.array([reject.reason for reject in rejects], pa.string()),

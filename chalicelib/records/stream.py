@@ -20,11 +20,13 @@ from chalicelib.config.parsers.objects import Objects
 from chalicelib.config.source import Source
 from chalicelib.core.descriptions import Description
 from chalicelib.core.places import WHOLE, Place, Span
+from chalicelib.core.tasks import Tally
 from chalicelib.errors import ConfigError, DecodeError, PipelineMismatch
 from chalicelib.records.decoders.chain import decoded
 from chalicelib.records.decoders.limits import Limits
 from chalicelib.records.differences import check
 from chalicelib.records.filters.chain import Chain, Setting, chain, finding, found, parsed_columns
+from chalicelib.records.filters.needed import needed
 from chalicelib.records.formats.avro import AvroRows
 from chalicelib.records.formats.csv import CsvRows
 from chalicelib.records.formats.fixed_width import FixedWidthRows
@@ -41,6 +43,7 @@ from chalicelib.records.text.unbroken import Unbroken
 __all__ = ["Entry", "Page", "Readable", "Reject", "Rows", "Setting", "Stretch", "described", "open_rows"]
 
 
+EMPTY = Tally()
 MAX_INFERRED = 5000  # columns: a table of more is nobody's wish, but a file that is keyed by ids
 
 
@@ -104,8 +107,9 @@ class Entry:
         Raises DecodeError and ParseError where the object cannot be followed any further, TooManyBadRows where it
         has more bad rows than its parser allows, SchemaConflict where it is to have these columns and has not.
         """
-        ready = self._chain(columns)
-        wanted = parsed_columns(self.filters, columns)
+        ready, wanted = self._chain(columns), parsed_columns(self.filters, columns)
+        if self.change is SchemaChange.EVOLVE:
+            ready, wanted = needed(self.filters, columns, self.setting)
         before = self.span.after.record if self.span.after is not None else 0
         rescues = self.change is SchemaChange.RESCUE
         if rescues:
@@ -114,7 +118,8 @@ class Entry:
             pages = self._unchanged(wanted) if self.change is SchemaChange.STRICT else self.rows.pages(wanted)
         for page in numbered(pages, rows=rescues or ready.counts, before=before):
             filtered = _filtered_beside(page, ready) if rescues else ready(page)
-            yield Stretch(self.quarantine.watch(filtered), page.begin, page.end)
+            end = page.end if self.name is None else None  # of an archive, the next entry is not found from there
+            yield Stretch(self.quarantine.watch(filtered), page.begin, end)
 
     def rescued(self, page: Page) -> int:
         """How many of the page's rows have something in `_rescued`."""
@@ -176,38 +181,41 @@ def open_rows(
     change: SchemaChange = SchemaChange.EVOLVE,
     breaks: list[DecodeError] | None = None,
     span: Span = WHOLE,
+    tally: Tally = EMPTY,
 ) -> Iterator[Entry]:
     """The entries of one object, each to be read to its end before the next; all but archives have one.
 
     `encoding` is the object's Content-Encoding, `change` what other columns than the agreed ones mean, `span` the
-    part of the object that is read. Nothing is read before it is asked for. For a preview, an entry ends where its
-    bytes break, and `breaks` takes why.
+    part of the object that is read, and `tally` what was counted of it before. Nothing is read before it is asked
+    for. For a preview, an entry ends where its bytes break, and `breaks` takes why.
 
     Raises ConfigError if the parser cannot mean what it says, and TooManyBadRows after the last entry if too many
     percent of the rows were bad.
     """
-    quarantine = Quarantine(source.parser)
+    quarantine = Quarantine(source.parser, tally.rows, tally.rejects, tally.first)
     limits = Limits(source.max_expansion_ratio, source.max_entries)
     for member in decoded(body, source.decoders, encoding=encoding, limits=limits):
         content = member.body
         if breaks is not None and not isinstance(content, Seekable):
             content = Unbroken(content, breaks)
-        rows = _rows(content, source.parser)
-        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine, change, span)
-    quarantine.check()
+        part = span if member.name is None else WHOLE
+        rows = _rows(content, source.parser, part)
+        yield Entry(member.name, rows, filters, replace(setting, entry=member.name), quarantine, change, part)
+    if not span.is_part:
+        quarantine.check()
 
 
-def _rows(body: Readable, parser: Parser) -> Rows:
+def _rows(body: Readable, parser: Parser, span: Span) -> Rows:
     match parser:
         case Csv():
-            return CsvRows(body, parser)
+            return CsvRows(body, parser, span=span)
         case FixedWidth():
-            return FixedWidthRows(body, parser)
+            return FixedWidthRows(body, parser, span=span)
         case ParquetObjects():
-            return ParquetRows(body, parser)
+            return ParquetRows(body, parser, span=span)
         case Avro():
-            return AvroRows(body, parser)
+            return AvroRows(body, parser, span=span)
         case Orc():
-            return OrcRows(body, parser)
+            return OrcRows(body, parser, span=span)
         case _:
-            return JsonRows(body, parser)  # type: ignore[arg-type]
+            return JsonRows(body, parser, span=span)  # type: ignore[arg-type]

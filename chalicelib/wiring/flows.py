@@ -272,6 +272,7 @@ def discover() -> "Discover":
 @cache
 def load() -> "Load":
     """Tasks to staged files."""
+    from chalicelib.aws.customers.ahead import ahead
     from chalicelib.aws.customers.buckets import Buckets
     from chalicelib.destinations.staging import Stage
     from chalicelib.flows.load import Load
@@ -290,6 +291,7 @@ def load() -> "Load":
         now=now,
         lease=timedelta(seconds=settings().task_lease),
         nudge_after=timedelta(seconds=settings().commit_seconds or settings().nudge_after),
+        ahead=ahead,
     )
 
 

@@ -1,7 +1,7 @@
 """What flows are made of: clients, stores, the catalogue of settings. Each is made when it is first asked for."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -156,6 +156,12 @@ def listing() -> "Listing":
     from chalicelib.aws.customers.listing import Listing
 
     return Listing(sessions(), endpoint("S3"))
+
+
+def hand_over_at(milliseconds: int) -> datetime:
+    """When a loading task hands over, if its function has so many left."""
+    left = timedelta(milliseconds=milliseconds)
+    return now() + left - min(timedelta(seconds=settings().hand_over_seconds), left / 2)
 
 
 @cache

@@ -50,10 +50,11 @@ def _files() -> "FileSystem":
 def catalog() -> "Catalog":
     """The Iceberg catalogue, with file access of its own. What the operator says goes before what we know."""
     from chalicelib.destinations.iceberg.catalogue import opened
+    from chalicelib.destinations.iceberg.lakefiles import NAME
 
     settings_ = settings()
     warehouse = settings_.catalog_warehouse or settings_.warehouse
-    known = {"type": settings_.catalog, "warehouse": warehouse, "uri": settings_.catalog_uri}
+    known = {"py-io-impl": NAME, "type": settings_.catalog, "warehouse": warehouse, "uri": settings_.catalog_uri}
     known |= {"glue.endpoint": endpoint("GLUE"), "s3.endpoint": endpoint("S3")}
     known |= {"glue.region": region(), "s3.region": region()}
     return opened(known, settings_.catalog_properties or {}, settings_.catalog_secret, secrets())

@@ -20,8 +20,12 @@ for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.", onerror=
     if not module.name.startswith(laptop):
         importlib.import_module(module.name)
 import cramjam, fastavro, isal.igzip, jsonpath, obstore, orjson, re2, zstandard
-import pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.orc, pyarrow.parquet
+import pyarrow.csv, pyarrow.dataset, pyarrow._dataset_orc, pyarrow.json, pyarrow.orc, pyarrow.parquet
 import pyiceberg.catalog.glue, pyiceberg.catalog.rest, pyiceberg.io.pyarrow
+import boto3, typing
+from chalicelib.aws.customers.sessions import Service
+for service in typing.get_args(Service):
+    boto3.client(service)
 """
 
 ENVIRON = {

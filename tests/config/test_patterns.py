@@ -14,7 +14,7 @@ from chalicelib.config.filters.path import compiled as json_path
 from chalicelib.config.filters.path import found_by
 from chalicelib.config.filters.predicate import parse
 from chalicelib.config.parsers.charset import known_charset
-from chalicelib.config.patterns import MAX_GLOBS, MAX_LENGTH, MAX_PROGRAM, compiled, valid
+from chalicelib.config.patterns import MAX_GLOBS, MAX_LENGTH, MAX_PROGRAM, Together, compiled, valid
 from chalicelib.config.source import Source
 from chalicelib.config.timeformat import time_format
 from chalicelib.core.selection import glob
@@ -195,3 +195,12 @@ def test_a_long_word_for_a_type_is_refused_at_once_and_not_repeated() -> None:
         Column.parse({"name": "a", "type": "x" + " " * 500_000 + "y"}, where="columns")
     assert len(str(refused.value)) < 500
     assert re.search("is no type", str(refused.value))
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 1000], ids=["as a set", "too large for a set"])
+def test_patterns_find_together_what_they_find_alone(memory: int) -> None:
+    patterns = (r"\.csv$", "^in/", "(?i)[xyz]{3}", "é", "", "(a|b).{100}b")
+    together = Together(patterns, memory=memory)
+    for text in ("in/a.csv", "out/b.CSV", "in/é", "", "XyZ", "ab" * 60, "\n.csv"):
+        alone = [place for place, pattern in enumerate(patterns) if compiled(pattern).search(text)]
+        assert sorted(place for place in together.found(text) if place < len(patterns)) == alone

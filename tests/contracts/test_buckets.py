@@ -2,8 +2,9 @@
 
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
+from chalicelib.aws.customers.ahead import ahead
 from chalicelib.aws.customers.bodies import ObjectBody
 from chalicelib.aws.customers.buckets import Buckets
 from chalicelib.core.connections import Grant
@@ -221,6 +223,24 @@ def test_a_version_is_described_whatever_came_later(customer: Customer) -> None:
     customer.put(bucket, "a.csv", DATA[::-1], tags={"n": "2"}, metadata={"n": "2"})
     shown = customer.describe(GRANT, ref, prefix="", tags=True)
     assert (shown.tags, shown.metadata) == ({"n": "1"}, {"n": "1"})
+
+
+def test_objects_that_are_opened_ahead_are_what_they_are_one_by_one(customer: Customer, bucket: str) -> None:
+    refs = [customer.put(bucket, f"{number}.csv", DATA[number:]) for number in range(40)]
+    customer.delete(refs[7])
+    customer.put(bucket, refs[9].key, b"other")
+
+    def outcome(open_it: Callable[[], ObjectBody | FakeBody]) -> bytes | type[Exception]:
+        try:
+            with open_it() as body:
+                return body.read()
+        except (ObjectMissing, ObjectChanged) as error:
+            return type(error)
+
+    wanted = [(ref.size, partial(customer.open, GRANT, ref, prefix="")) for ref in refs]
+    alone = [outcome(open_it) for _, open_it in wanted]
+    assert [outcome(result) for result in ahead(wanted)] == alone
+    assert (alone[7], alone[9], alone[39]) == (ObjectMissing, ObjectChanged, DATA[39:])
 
 
 def test_a_closed_body_gives_nothing_more(customer: Customer, bucket: str) -> None:

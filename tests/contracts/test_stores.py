@@ -1,6 +1,7 @@
 """Fake stores and DynamoDB must give the same answers."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,22 @@ from chalicelib.core.connections import Kept
 from chalicelib.core.jobs import Job, JobChange, JobKind, JobState, on_staged
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.places import Place, Span
 from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, StagedFile, Task, TaskState, Upload, tombstone
+from chalicelib.core.tasks import (
+    Begun,
+    Division,
+    Outcome,
+    OutcomeKind,
+    Progress,
+    Staged,
+    StagedFile,
+    Tally,
+    Task,
+    TaskState,
+    Upload,
+    tombstone,
+)
 from tests.examples import grant, pipeline
 from tests.fakes.stores import FakeConnections, FakeJobs, FakeLedger, FakePipelines
 
@@ -175,6 +190,23 @@ def test_a_job_and_its_tasks_come_back_as_they_were_stored(stores: Stores) -> No
     assert stores.jobs.tasks("j1") == [full]
 
 
+def test_what_was_handed_over_comes_back_as_it_was_stored(stores: Stores) -> None:
+    columns = (Column(name="id", type=ColumnType.LONG),)
+    begun = Begun(
+        Span(250, 500, Place(12_345_678_901, unit=8, line=None, base=None, record=7)),
+        columns,
+        NOW,
+        Tally(6, 1, 0, "record 3: bad"),
+        Place(250),
+        (StagedFile("s3://lake/a", 1, 6, columns),),
+    )
+    progress = Progress(2, "basis", (Outcome("in/a.csv", OutcomeKind.LOADED, rows=1),), out=pipeline().out, begun=begun)
+    part = task(1, progress=progress, part_of=("j1", 0), attempt=2)
+    divided = task(2, state=TaskState.DIVIDED, division=Division(1, "basis", 250, columns, NOW))
+    stores.jobs.add([part, divided])
+    assert (stores.jobs.task("j1", 1), stores.jobs.task("j1", 2)) == (part, divided)
+
+
 def test_a_task_moves_with_its_job_once(stores: Stores) -> None:
     stores.jobs.start(job(2), [task(0, revision=1), task(1, revision=1)])
     moved = task(0, revision=2, attempt=1)
@@ -198,6 +230,96 @@ def test_a_change_without_its_job_changes_nothing(stores: Stores) -> None:
     stores.jobs.add([task(0, revision=1)])
     assert not stores.jobs.swap(task(0, revision=2), JobChange("j1", staging=-1))
     assert stores.jobs.task("j1", 0).revision == 1
+
+
+def test_several_tasks_and_jobs_are_found_by_name_and_the_rest_is_left_out(stores: Stores) -> None:
+    stores.jobs.start(job(2), [task(0), task(1)])
+    stores.jobs.start(job(1, id="j2"), [task(0, job="j2")])
+    found = stores.jobs.named([("j1", 1), ("j2", 0), ("j1", 9), ("j3", 0)])
+    assert {each.id for each in found} == {"j1/1", "j2/0"}
+    assert {each.id for each in stores.jobs.several(["j1", "j2", "j3"])} == {"j1", "j2"}
+    assert list(stores.jobs.named([])) == list(stores.jobs.several([])) == []
+
+
+def test_tasks_that_move_together_hold_or_fail_each_by_itself(stores: Stores) -> None:
+    stores.jobs.start(job(3), [task(number) for number in range(3)])
+    stores.jobs.start(job(1, id="j2"), [task(0, job="j2")])
+    stores.jobs.add([task(0, job="lost")])
+    steps = [
+        (task(0, revision=2), JobChange("j1", unfinished=-1, counts={"rows": 5})),
+        (task(1, revision=7), JobChange("j1", unfinished=-1, counts={"rows": 100})),  # somebody was faster
+        (task(2, revision=2), JobChange("j1", unfinished=-1, counts={"rows": 2, "loaded": 1}, error="no", sealed=True)),
+        (task(0, job="j2", revision=2), JobChange("j2", unfinished=-1, finished_at=NOW)),
+        (task(0, job="lost", revision=2), JobChange("lost", unfinished=-1)),  # its job is not there
+    ]
+    assert stores.jobs.swap_all(steps) == {"j1/1", "lost/0"}
+    one, two = stores.jobs.job("j1"), stores.jobs.job("j2")
+    assert (one.unfinished, dict(one.counts), one.error) == (1, {"rows": 7, "loaded": 1, "empty": 1}, "no")
+    assert (two.unfinished, two.finished_at) == (0, NOW)
+    assert [stores.jobs.task("j1", number).revision for number in range(3)] == [2, 1, 2]
+    assert stores.jobs.task("lost", 0).revision == 1
+    assert stores.jobs.swap_all(steps[:1]) == {"j1/0"}, "a repeated transition must not count twice"
+    assert stores.jobs.job("j1").unfinished == 1
+    assert stores.jobs.swap_all([]) == frozenset()
+
+
+@dataclass
+class Told:
+    """A client that remembers the transactions."""
+
+    transactions: list[list[Any]] = field(default_factory=list)
+
+    def transact_write_items(self, *, TransactItems: list[Any]) -> None:  # noqa: N803  boto's own name
+        self.transactions.append(TransactItems)
+
+
+def test_a_transaction_takes_as_many_tasks_as_it_can_hold_and_each_job_once() -> None:
+    many = [(task(number, revision=2), JobChange(f"j{number % 70}", unfinished=-1)) for number in range(180)]
+    keys = [f"in/{hashlib.sha512(str(number).encode()).hexdigest() * 7}" for number in range(150)]
+    large = [task(number, members=tuple(ref(key) for key in keys), revision=2) for number in range(200, 300)]
+    told = Told()
+    jobs = DynamoJobs(told, "tidegate-jobs", "tidegate-tasks")  # type: ignore[arg-type]
+    assert jobs.swap_all([*many, *((each, JobChange("j1", unfinished=-1)) for each in large)]) == frozenset()
+    puts = [write["Put"]["Item"]["number"]["N"] for each in told.transactions for write in each if "Put" in write]
+    assert len(puts) == len(set(puts)) == 280
+    for each in told.transactions:
+        updated = [write["Update"]["Key"]["job"]["S"] for write in each if "Update" in write]
+        assert len(updated) == len(set(updated)), "a transaction takes each item once"
+        assert len(each) <= 100
+        assert sum(len(write["Put"]["Item"]["bulk"]["B"]) for write in each if "Put" in write) < 4_000_000
+    assert len(told.transactions) < 12
+
+
+@dataclass
+class Crowded:
+    """DynamoDB where others always write to what more than two items touch."""
+
+    client: Any
+    refused: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def transact_write_items(self, **asked: Any) -> Any:
+        if len(asked["TransactItems"]) > 2:
+            self.refused += 1
+            reasons = [{"Code": "TransactionConflict"}] * len(asked["TransactItems"])
+            code = {"Code": "TransactionCanceledException", "Message": "m"}
+            raise self.client.exceptions.TransactionCanceledException(
+                {"Error": code, "CancellationReasons": reasons}, "TransactWriteItems"
+            )
+        return self.client.transact_write_items(**asked)
+
+
+def test_tasks_move_one_by_one_where_others_keep_writing_to_their_job(dynamo: Any) -> None:
+    crowded = Crowded(dynamo)
+    jobs = DynamoJobs(crowded, "tidegate-jobs", "tidegate-tasks")
+    calm = DynamoJobs(dynamo, "tidegate-jobs", "tidegate-tasks")
+    calm.start(job(3), [task(number) for number in range(3)])
+    steps = [(task(number, revision=2 + number % 2), JobChange("j1", unfinished=-1)) for number in range(3)]
+    assert jobs.swap_all(steps) == {"j1/1"}
+    assert crowded.refused > 0
+    assert calm.job("j1").unfinished == 1
 
 
 def test_a_buried_task_cannot_be_stored_and_a_living_one_cannot_be_buried(stores: Stores) -> None:

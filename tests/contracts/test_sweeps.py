@@ -128,6 +128,7 @@ def test_a_stretch_is_stored_with_its_tasks_and_its_job(stores: Stores) -> None:
     assert stores.sweeps.advance(moved, [task(0), task(1)], more(2)) is Stored.DONE
     assert stores.sweeps.get("flights", SCHEDULED) == moved
     assert [found.number for found in stores.jobs.tasks("s1")] == [0, 1]
+    assert list(stores.jobs.each("s1")) == stores.jobs.tasks("s1")
     job = stores.jobs.job("s1")
     assert (job.tasks, job.staging, job.unfinished, job.sealed, job.sweep) == (2, 2, 2, False, SCHEDULED)
 

@@ -13,7 +13,8 @@ from chalicelib.config.maintenance import Maintenance
 from chalicelib.core.compaction import GROUP_FILES, RUN_BYTES, Group, LiveFile, bounded, is_small, plan
 from chalicelib.core.expiry import Branch, History, expired
 from chalicelib.core.orphans import Maker, by_age_alone, by_task, maker
-from chalicelib.core.tasks import Task, TaskState
+from chalicelib.core.places import Span
+from chalicelib.core.tasks import Begun, Progress, Staged, StagedFile, Task, TaskState
 from chalicelib.destinations.paths import file_name
 
 MIB = 1024 * 1024
@@ -213,6 +214,33 @@ def test_what_one_process_makes_and_commits_is_of_no_use_when_it_is_old(path: st
     assert (by_age_alone(path) is not None) is is_one
 
 
+def file(path: str) -> StagedFile:
+    return StagedFile(path, 1, 1, ())
+
+
+def test_files_that_a_task_names_are_none_whichever_attempt_made_them() -> None:
+    begun = Begun(Span(), (), NOW, files=(file("d"),), rejected=(file("e"),))
+    progress = Progress(1, "basis", files=(file("a"),), rejected=(file("b"),), begun=begun)
+    waiting = replace(task(TaskState.PLANNED, 1), progress=progress)
+    loading = replace(waiting, state=TaskState.LOADING, attempt=2)
+    for path in "abde":
+        assert by_task(path, Maker(JOB, 5, 1), waiting) is None
+        assert by_task(path, Maker(JOB, 5, 1), loading) is None
+    assert by_task("c", Maker(JOB, 5, 1), loading) is not None
+    staged = replace(task(TaskState.STAGED, 2), staged=Staged((), (file("a"),), NOW, (file("b"),)))
+    assert [by_task(path, Maker(JOB, 5, 1), staged) is None for path in "abc"] == [True, True, False]
+
+
+def test_a_parts_file_is_its_parents() -> None:
+    path = f"s3://lake/t/data/{file_name(f'{JOB}.p5.1/17', 2)}"
+    who = maker(path)
+    assert who == Maker(JOB, 5, 0)
+    assert by_task(path, who, task(TaskState.DIVIDED, 1)) is None
+    assert by_task(path, who, task(TaskState.LOADING, 2)) is not None, "it was thrown away"
+    assert by_task(path, who, replace(task(TaskState.STAGED, 1), staged=Staged((), (file(path),), NOW))) is None
+    assert by_task(path, who, task(TaskState.COMMITTED, 1)) is not None
+
+
 @pytest.mark.parametrize(
     ("stored", "attempt", "why"),
     [
@@ -234,4 +262,4 @@ def test_what_one_process_makes_and_commits_is_of_no_use_when_it_is_old(path: st
 def test_an_unnamed_file_is_an_orphan_only_if_its_task_proves_it(
     stored: Task | None, attempt: int, why: str | None
 ) -> None:
-    assert by_task(Maker(JOB, 5, attempt), stored) == why
+    assert by_task("s3://lake/t/x.parquet", Maker(JOB, 5, attempt), stored) == why

@@ -3,10 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from chalicelib.config.patterns import compiled
 from chalicelib.config.source import Source
+from chalicelib.core.listing import Listed
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, refusal
+from chalicelib.core.selection import RETRYABLE, UNRECORDED, Reason, glob, refusal, refusals
 
 
 def verdict(key: str, size: int = 12, **source: str) -> Reason | None:
@@ -101,3 +105,59 @@ def test_where_the_rows_are_the_objects_neither_size_nor_class_keeps_one_out(
     source = Source.parse({"bucket": "acme", "path_prefix": "in/", "parser": {"type": "objects"}}, where="test")
     ref = ObjectRef("acme", key, "e", size, datetime(2026, 1, 1, tzinfo=UTC))
     assert refusal(source, ref, archived=archived) == expected
+
+
+def by_definition(source: Source, listed: Listed) -> Reason | None:
+    """The verdict on one object, each pattern tried by itself, in the order that is promised."""
+
+    def found(pattern: str) -> bool:
+        return compiled(pattern).search(listed.ref.key) is not None
+
+    tried = {
+        Reason.OUTSIDE_PREFIX: not listed.ref.key.startswith(source.path_prefix),
+        Reason.OUTSIDE_SUFFIX: bool(source.suffix) and not any(map(listed.ref.key.endswith, source.suffix)),
+        Reason.NOT_INCLUDED: bool(source.include) and not any(found(glob(each)) for each in source.include),
+        Reason.EXCLUDED: any(found(glob(each)) for each in source.exclude),
+        Reason.OUTSIDE_PATTERN: source.path_match_pattern is not None and not found(source.path_match_pattern),
+        Reason.FOLDER: listed.ref.size == 0 and listed.ref.key.endswith("/"),
+        Reason.EMPTY: listed.ref.size == 0,
+        Reason.ARCHIVED: listed.archived,
+    }
+    return next((reason for reason, applies in tried.items() if applies), None)
+
+
+PIECES = st.lists(st.sampled_from(["a", "b", "é", "/", ".", "*", "?", "**", "**/", "\n", "."]), max_size=5).map("".join)
+KEYS = st.text("abé/.\n", min_size=1, max_size=8)
+PATTERNS = st.sampled_from(
+    ["", "a", "^a", "b$", r"\.b$", "(?i)A/", "[^/]b", "a.b", "(?s)a.b", r"\bé", "(?m)^b", "a*b*$"]
+)
+
+
+@settings(max_examples=300)
+@given(
+    keys=st.lists(KEYS, max_size=6),
+    prefix=st.sampled_from(["", "a", "b/"]),
+    suffix=st.lists(st.sampled_from(["b", "/", ".b"]), max_size=2),
+    include=st.lists(PIECES, max_size=4),
+    exclude=st.lists(PIECES, max_size=4),
+    pattern=st.none() | PATTERNS,
+    size=st.integers(-1, 1),
+    storage=st.sampled_from(["STANDARD", "GLACIER"]),
+)
+def test_a_page_is_judged_as_its_keys_are_one_by_one(
+    keys: list[str],
+    prefix: str,
+    suffix: list[str],
+    include: list[str],
+    exclude: list[str],
+    pattern: str | None,
+    size: int,
+    storage: str,
+) -> None:
+    document = {"bucket": "acme", "path_prefix": prefix, "suffix": suffix, "include": include, "exclude": exclude}
+    source = Source.parse({**document, "path_match_pattern": pattern, "parser": {"type": "csv"}}, where="test")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    page = [Listed(ObjectRef("acme", key, "e", size, at), storage, restored=False) for key in keys]
+    expected = [by_definition(source, each) for each in page]
+    assert refusals(source, page) == expected
+    assert [refusal(source, each.ref, archived=each.archived) for each in page] == expected

@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.config.destination import Parquet
+from chalicelib.core import parts
 from chalicelib.core import tasks as rules
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import MAX_ATTEMPTS, MAX_ATTEMPTS_ALONE, Staged, Task, TaskState
+from chalicelib.core.tasks import MAX_ATTEMPTS, MAX_ATTEMPTS_ALONE, Division, Progress, Staged, Task, TaskState
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
 MEMBERS = tuple(ObjectRef("acme", key, "e", 12, NOW) for key in ("a", "b", "c"))
 STAGED = Staged((), (), NOW)
 STATES = list(TaskState)
+LEFT = Progress(0, "basis")
+DIVISION = Division(0, "basis", 1, (), NOW)
 
 
 def task(state: TaskState = TaskState.PLANNED, **changes: object) -> Task:
@@ -33,10 +36,12 @@ MOVES = {
     "stage": (staged, {"loading": "staged"}),
     "commit": (lambda t: rules.commit(t, snapshot="s"), {"staged": "committed"}),
     "void": (lambda t: rules.void(t, error="e"), {"staged": "failed"}),
+    "hand over": (lambda t: rules.hand_over(t, LEFT, now=NOW, patience=LEASE), {"loading": "planned"}),
+    "divide": (lambda t: parts.divide(t, DIVISION, now=NOW, patience=LEASE), {"loading": "divided"}),
     "close": (rules.close, {"split": "failed"}),
     "resume": (
         lambda t: rules.resume(t, until=NOW + LEASE),
-        {"planned": "planned", "loading": "planned", "staged": "staged"},
+        {"planned": "planned", "loading": "planned", "staged": "staged", "divided": "divided"},
     ),
 }
 
@@ -54,8 +59,8 @@ def test_each_move_starts_where_it_may_and_leads_where_it_should(move: str, stat
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_only_committed_and_failed_are_the_end(state: TaskState) -> None:
-    assert task(state).is_over is (state in (TaskState.COMMITTED, TaskState.FAILED))
+def test_only_committed_failed_and_read_are_the_end(state: TaskState) -> None:
+    assert task(state).is_over is (state in (TaskState.COMMITTED, TaskState.FAILED, TaskState.READ))
     if task(state).is_over:
         assert all(apply(task(state)) is None for apply, _ in MOVES.values())  # type: ignore[operator]
 

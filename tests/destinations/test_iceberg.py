@@ -39,6 +39,32 @@ def scanned(there: Place, row_filter: str) -> list[int]:
     return sorted(there.catalog().load_table(TABLE).scan(row_filter).to_arrow()["id"].to_pylist())
 
 
+def test_a_commit_begins_with_what_was_seen_when_the_tags_were_looked_for(there: Place) -> None:
+    commit(there, there.staged(0, (1,)))
+    opened: list[int] = []
+    tables = IcebergTables(lambda: opened.append(1) or there.catalog(), there.tables.warehouse)
+    second = there.staged(1, (2,))
+    assert tables.committed(there.out(), [second]) == {}
+    tables.commit(there.out(), [second])
+    assert len(opened) == 1
+    tables.commit(there.out(), [there.staged(2, (3,))])
+    assert len(opened) == 2, "what was seen counts once"
+    assert there.ids() == [1, 2, 3]
+
+
+def test_what_was_committed_since_the_tags_were_looked_for_is_not_committed_again(there: Place) -> None:
+    commit(there, there.staged(0, (1,)))
+    second, third = there.staged(1, (2,)), there.staged(2, (3,))
+    assert there.tables.committed(there.out(), [second, third]) == {}
+    other = IcebergTables(there.catalog, there.tables.warehouse)
+    snapshot = other.commit(there.out(), [second])
+    assert commit(there, second) == snapshot
+    assert there.tables.committed(there.out(), [third]) == {}
+    other.commit(there.out(), [there.staged(3, (4,))])
+    commit(there, third)
+    assert there.ids() == [1, 2, 3, 4]
+
+
 LOST = [
     CommitStateUnknownException("gateway timeout"),
     ConnectionError("connection reset"),

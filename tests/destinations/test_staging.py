@@ -27,7 +27,7 @@ from tests.fakes.lake import FakeLake
 ICEBERG = Iceberg(type="iceberg", database="db", table="t")
 PARQUET = Parquet(type="parquet", database="db", table="t")
 BY_DAY = Iceberg(type="iceberg", database="db", table="t", time_column="at", transform="day")
-SMALL = Limits(object_bytes=2000, row_group_rows=20, waiting_bytes=4000, run_bytes=100, open_files=3)
+SMALL = Limits(object_bytes=2000, row_group_rows=20, waiting_bytes=4000, run_bytes=100, open_files=3, array_bytes=0)
 
 
 @pytest.fixture

@@ -104,11 +104,18 @@ class FakeStaging:
     def drop(self) -> None:
         self.pending = []
 
+    def pause(self) -> tuple[tuple[StagedFile, ...], tuple[StagedFile, ...]]:
+        begun, self.pending = self.pending, []
+        return self.finish(), self._file(f"{self.path}+", begun)
+
     def finish(self) -> tuple[StagedFile, ...]:
-        if not self.kept:
+        return self._file(self.path, self.kept)
+
+    def _file(self, path: str, rows: list[dict[str, Any]]) -> tuple[StagedFile, ...]:
+        if not rows:
             return ()
-        self.table.files[self.path] = self.kept
-        return (StagedFile(self.path, 1, len(self.kept), self.columns),)
+        self.table.files[path] = rows
+        return (StagedFile(path, 1, len(rows), self.columns),)
 
     def abandon(self) -> None:
         self.pending, self.kept = [], []

@@ -86,10 +86,19 @@ class FakeJobs:
         return self.jobs.get(job)
 
     def tasks(self, job: str) -> Sequence[Task]:
-        return [task for (name, _), task in sorted(self.stored.items()) if name == job]
+        return list(self.each(job))
+
+    def each(self, job: str) -> Iterator[Task]:
+        return (task for (name, _), task in sorted(self.stored.items()) if name == job)
+
+    def several(self, jobs: Collection[str]) -> Sequence[Job]:
+        return [self.jobs[job] for job in jobs if job in self.jobs]
 
     def task(self, job: str, number: int) -> Task | None:
         return self.stored.get((job, number))
+
+    def named(self, tasks: Collection[tuple[str, int]]) -> Sequence[Task]:
+        return [self.stored[task] for task in tasks if task in self.stored]
 
     def history(self, pipeline: str, *, limit: int = 20) -> Sequence[Job]:
         found = [job for job in self.jobs.values() if job.pipeline == pipeline]
@@ -103,6 +112,9 @@ class FakeJobs:
         if change:
             self.jobs[change.job] = changed(self.jobs[change.job], change)
         return True
+
+    def swap_all(self, steps: Sequence[tuple[Task, JobChange]]) -> frozenset[str]:
+        return frozenset(task.id for task, change in steps if not self.swap(task, change))
 
     def add(self, tasks: Sequence[Task]) -> None:
         for task in tasks:

@@ -37,6 +37,7 @@ BOUNDS = (
     Bounds(prefix="in/b"),
     Bounds(start_after="in/b.csv"),
 )
+AT_WORK = (TaskState.PLANNED, TaskState.LOADING, TaskState.DIVIDED, TaskState.STAGED)
 WAITING = frozenset({Reason.DENIED, Reason.MISSING, Reason.OVERWRITTEN, Reason.DELETED})
 """Refusals that a cursor must not pass, if the object is there."""
 
@@ -53,6 +54,8 @@ class Setup:
     overlap: int = 600
     limit: int | None = None
     per_task: int = 500
+    split: int = 0  # bytes of the parts of objects, which have some twenty
+    haste: bool = False  # every attempt hands over as soon as it can
 
     def pipeline(self) -> Pipeline:
         made = pipeline(
@@ -61,6 +64,7 @@ class Setup:
             overlap=self.overlap,
             total_file_count_limit=self.limit,
             max_task_files=self.per_task,
+            split_size=self.split,
             skip_glacier_objects=True,
         )
         policy = {"on_overwrite": "ignore" if self.ignore else "replace" if self.replace else "append"}
@@ -195,6 +199,7 @@ class History(World):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.now += timedelta(seconds=0.5)  # listings tell whole seconds
+        self.small, self.in_haste = 0, self.setup.haste
         self.faults = self.interruptions = Interruptions(play=self.play)
         self.ledger = WatchedLedger(changed=self._changed)
         self.table = WatchedTable(begun=self._begun)
@@ -322,10 +327,30 @@ class History(World):
     # What queues and clocks do.
 
     def arrive(self, step: Step) -> None:
-        self._next(self.arrivals, step, self._arrive)
+        """One message, or some at once."""
+        if step.n % 3 == 2 and len(self.arrivals) > 1:
+            self._arrive_together(step)
+        else:
+            self._next(self.arrivals, step, self._arrive)
+
+    def _arrive_together(self, step: Step) -> None:
+        start = step.n % len(self.arrivals)
+        messages = [*self.arrivals[start:], *self.arrivals[:start]][: 2 + step.n // 3]
+        for message in messages:
+            self.arrivals.remove(message)
+            self.seen.append((self.arrivals, message))
+        if step.tell == 2:
+            self.arrivals += messages
+        failed: dict[str, Exception] = {}
+        survived = self._survives(lambda: failed.update(self.discover.arrivals(dict(messages))))
+        for message in messages:
+            if survived and message[0] not in failed:
+                self._told(message)
+            else:
+                self.arrivals.append(message)
 
     def load_one(self, step: Step) -> None:
-        self._next(self.queue.loads, step, self._load)
+        self._next(self.queue.loads, step, lambda hint: self._survives(lambda: self.load_task(hint)))
 
     def turn(self, step: Step) -> None:
         self._next(self.queue.sweeps, step, self._turn)
@@ -365,8 +390,8 @@ class History(World):
         """What is true after every step."""
         held: Counter[tuple[str, str]] = Counter()
         for task in self.jobs.stored.values():
-            if task.state in (TaskState.PLANNED, TaskState.LOADING, TaskState.STAGED) and not self._is_settled(task):
-                held.update((member.key, member.identity) for member in task.members)
+            if task.state in AT_WORK and not self._is_settled(task):
+                held.update((member.key, member.identity) for member in task.members if task.part_of is None)
                 self._check_task(task)
         assert not {member for member, count in held.items() if count > 1}, "two tasks have the same object"
         self.check_rows()
@@ -449,10 +474,14 @@ class History(World):
         """Until its rows are in the table a task holds its claims, and what is staged is of the attempt that counts."""
         if task.state is TaskState.STAGED:
             assert task.staged is not None
-            assert all(f"/{task.attempt}/" in file.path for file in task.staged.files), "a zombie's files are staged"
+            if not (self.setup.split or self.setup.haste):
+                assert all(f"/{task.attempt}/" in file.path for file in task.staged.files), (
+                    "a zombie's files are staged"
+                )
             if self._is_settled(task):
                 return
         owners = {Owner(task.job, task.number), Owner(task.job, task.number // 1_000_000 - 1)}
+        owners |= {Owner(*task.part_of)} if task.part_of else set()
         for member in task.members:
             entry = self.ledger.stored[task.pipeline, member.key]
             assert entry.state is State.CLAIMED and entry.owner in owners, f"{task.id} lost its claim: {entry}"
@@ -468,11 +497,11 @@ class History(World):
         job, number = task.rsplit("/", 1)
         self.working[task] = self.jobs.stored[job, int(number)].due_at
 
-    def _load(self, hint: tuple[str, int]) -> bool:
-        done = self._survives(lambda: self.load.task(*hint))
-        if not done:
+    def load_task(self, hint: tuple[str, int]) -> None:
+        try:
+            super().load_task(hint)
+        finally:
             self.working.pop("{}/{}".format(*hint), None)
-        return done
 
     def _changed(self, before: Entry | None, after: Entry) -> None:
         if before is None or before.state is not State.COMMITTED or after.state is State.COMMITTED:
@@ -584,14 +613,18 @@ class History(World):
 
     def _arrive(self, message: tuple[str, str]) -> bool:
         done = self._survives(lambda: self.discover.arrival(*message))
-        for ref in self.sent.get(message[0], ()) if done else ():
+        if done:
+            self._told(message)
+        return done
+
+    def _told(self, message: tuple[str, str]) -> None:
+        for ref in self.sent.get(message[0], ()):
             made = self.made.get(ref.key)
             if made is not None and made.ref == ref:
                 made.told = True
         gone = self.deletions.get(message[0])
-        if done and gone is not None and gone.key in self.deleted and self.deleted[gone.key].ref is gone:
+        if gone is not None and gone.key in self.deleted and self.deleted[gone.key].ref is gone:
             self.told_gone.add(gone.key)
-        return done
 
     def _turn(self, turn: tuple[str, str]) -> bool:
         return self._survives(lambda: self.sweeping.turn(*turn))

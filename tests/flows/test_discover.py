@@ -1,7 +1,7 @@
 """From a message to claimed objects and queued tasks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ from chalicelib.core.jobs import JobKind, JobState, job_id
 from chalicelib.core.ledger import Entry
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.tasks import TaskState
-from chalicelib.errors import SourceUnavailable
+from chalicelib.errors import BadMessage, SourceUnavailable
 from tests.examples import BUCKET, pipeline
 from tests.fakes.stores import FakeLedger
-from tests.flows.world import World, notification
+from tests.flows.world import Crash, Faults, World, notification
 
 CSV = b"id,name\n1,a\n2,b\n3,c\n"
 
@@ -44,6 +44,70 @@ def test_a_message_that_is_delivered_again_sends_only_what_has_not_begun() -> No
     world.run()
     assert world.loaded() == {f"in/{number}.csv": 3 for number in range(3)}
     assert len(world.jobs.jobs) == 1
+
+
+def test_what_messages_bring_together_is_one_task_whatever_order_they_come_in_again() -> None:
+    world = World()
+    refs = [world.put(f"in/{number}.csv", CSV, notify=0) for number in range(3)]
+    messages = {f"m{number}": notification([ref]) for number, ref in enumerate(refs)}
+    assert world.discover.arrivals(messages) == {}
+    assert [len(task.members) for task in world.jobs.stored.values()] == [3]
+    assert world.discover.arrivals(dict(reversed(messages.items()))) == {}
+    assert len(world.jobs.jobs) == 1
+    assert len(world.queue.loads) == 2, "the task has not begun, so it is sent once more"
+    assert world.discover.arrivals({"m1": messages["m1"]}) == {}, "in other company"
+    world.run()
+    assert world.loaded() == {f"in/{number}.csv": 3 for number in range(3)}
+
+
+def test_of_messages_that_bring_one_key_with_other_contents_each_is_loaded() -> None:
+    world = World()
+    messages = {}
+    for number in range(3):
+        same = world.put("in/a.csv", CSV + f"{number},z\n".encode() * number, notify=0)
+        messages[f"m{number}"] = notification([same, world.put(f"in/{number}.csv", CSV, notify=0)])
+    whole, apart = World(), World()
+    for each in (whole, apart):
+        each.buckets = world.buckets
+    assert whole.discover.arrivals(messages) == {}
+    for message in messages.items():
+        apart.discover.arrival(*message)
+    assert whole.ledger.stored["flights", "in/a.csv"].successor == apart.ledger.stored["flights", "in/a.csv"].successor
+    assert whole.ledger.stored["flights", "in/a.csv"].successor is not None
+    assert whole.ledger.stored.keys() == apart.ledger.stored.keys()
+
+
+class Choosy(FakeLedger):
+    """Cannot take one key."""
+
+    def get(self, pipeline: str, keys: Collection[str]) -> Mapping[str, Entry]:
+        if "in/1.csv" in keys:
+            raise SourceUnavailable("not this one", where="ledger")
+        return super().get(pipeline, keys)
+
+
+def test_a_message_that_nobody_can_do_harms_none_that_came_with_it() -> None:
+    world = World(ledger=Choosy())
+    refs = [world.put(f"in/{number}.csv", CSV, notify=0) for number in range(3)]
+    messages = {f"m{number}": notification([ref]) for number, ref in enumerate(refs)}
+    failed = world.discover.arrivals({**messages, "garbage": "no JSON"})
+    assert {name: type(error) for name, error in failed.items()} == {"m1": SourceUnavailable, "garbage": BadMessage}
+    assert {key for _, key in world.ledger.stored} == {"in/0.csv", "in/2.csv"}
+    assert {job for job, _ in world.queue.loads} == {job_id(JobKind.ARRIVAL, "flights", id_) for id_ in ("m0", "m2")}
+
+
+def test_messages_that_crash_together_are_found_by_the_tick() -> None:
+    world = World(faults=Faults(at=frozenset({1}), after=True))  # claimed, no job stored
+    refs = [world.put(f"in/{number}.csv", CSV, notify=0) for number in range(2)]
+    messages = {f"m{number}": notification([ref]) for number, ref in enumerate(refs)}
+    with pytest.raises(Crash):
+        world.discover.arrivals(messages)
+    assert len(world.ledger.stored) == 2
+    assert not world.jobs.jobs
+    for message in messages.items():
+        world.discover.arrivals(dict([message]))  # delivered again, each in another company
+    world.run()
+    assert world.loaded() == {"in/0.csv": 3, "in/1.csv": 3}
 
 
 def test_a_message_may_tell_of_several_buckets_and_pipelines() -> None:

@@ -36,6 +36,8 @@ setups = st.builds(
     overlap=st.sampled_from((600, 0)),
     limit=st.sampled_from((None, None, 1, 2)),
     per_task=st.sampled_from((500, 1, 2)),
+    split=st.sampled_from((0, 6)),
+    haste=st.booleans(),
 )
 tells = st.sampled_from((1, 0, 2))  # for what is delivered, 2 is twice, perhaps at the same time
 dies = st.builds(Fault, st.integers(0, 20), st.sampled_from(("before", "after")))

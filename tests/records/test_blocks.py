@@ -122,3 +122,14 @@ def test_a_quote_that_escapes_itself_is_plain_doubling():
 )
 def test_escapes_act_inside_quotes_before_a_quote_or_themselves(written, meant):
     assert Dialect.of(csv(escape="\\")).without_escapes(written + b"\n") == meant + b"\n"
+
+
+@pytest.mark.parametrize("before", [b"", b"a,b\n" * 20_000, b'"a","b"\n' * 20_000, b'a,"b"\n' + b"c,d\n" * 20_000])
+@pytest.mark.parametrize("begun", [b'"x\ny', b'z,"x\ny', b'z,"x""\n""y', b'z,"\n', b'"\r', b'z,"x\r\n\r\ny'])
+def test_a_line_break_in_quotes_ends_no_record_however_many_quotes_there_are(before, begun):
+    assert RFC.boundary(before + begun) == len(before)
+    assert RFC.boundary(before + begun + b'"\n') == len(before + begun) + 2
+
+
+def test_a_quote_opens_a_value_behind_a_carriage_return_too():
+    assert RFC.boundary(b'z\r"x\ny') == len(b"z\r")

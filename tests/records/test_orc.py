@@ -11,6 +11,7 @@ from pyarrow import orc
 
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.columnar import Orc
+from chalicelib.core.places import Place, Span
 from chalicelib.errors import ObjectChanged, ParseError
 from chalicelib.records.formats.orc import OrcRows
 from tests.records.reading import Trickle, read, read_rows
@@ -88,3 +89,20 @@ def test_a_moment_beyond_arrows_reach_sets_the_object_aside_only_where_it_is_ask
     with pytest.raises(ParseError, match="out of range"):
         read(data, parser())
     assert read(data, parser(columns=[{"name": "a", "type": "long"}])).rows == [{"a": 1}]
+
+
+def test_a_stripe_is_read_page_by_page_and_reading_goes_on_within_it() -> None:
+    data = written(pa.table({"n": list(range(10_000))}))
+    pages = list(OrcRows(io.BytesIO(data), parser(), page_rows=1000).pages((Column(name="n", type="long"),)))
+    assert [page.batch.num_rows for page in pages] == [1000] * 10
+    span = Span(after=Place(-1, record=2500))
+    rest = OrcRows(io.BytesIO(data), parser(), page_rows=1000, span=span).pages((Column(name="n", type="long"),))
+    assert [n for page in rest for n in page.batch["n"].to_pylist()] == list(range(2500, 10_000))
+
+
+def test_more_buffers_than_memory_are_refused_with_what_helps() -> None:
+    columns = tuple(Column(name=f"c{number}", type="long") for number in range(50))
+    data = written(pa.table({column.name: [1] for column in columns}), compression="zlib")
+    with pytest.raises(ParseError, match="50 columns in compression blocks of 64 KiB"):
+        read_rows(OrcRows(io.BytesIO(data), parser(), buffers=49 << 16), columns)
+    assert read_rows(OrcRows(io.BytesIO(data), parser(), buffers=49 << 16), columns[:2]).rows == [{"c0": 1, "c1": 1}]

@@ -1,25 +1,25 @@
 """Listing: customers' buckets, page by page, at a tenth of what botocore's parser costs.
 
-Requests are signed by botocore and sent over connections that are kept; the XML is read here. A page goes on after a
-key, not by S3's token, so that any process can go on from any key.
+Requests are signed by botocore and sent over connections that are kept; aws.customers.listed reads the XML. A page
+goes on after a key, not by S3's token, so that any process can go on from any key.
 
 What is not a complete, ordered list of keys is an error, never a short or empty page (E49).
 """
 
+import operator
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
+from datetime import UTC
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote_to_bytes
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from urllib.parse import quote
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from chalicelib.aws.customers.listed import Answer, answered
 from chalicelib.aws.customers.sessions import Sessions
 from chalicelib.aws.customers.wires import Http
 from chalicelib.aws.errors import error_for, from_client_error, translated
@@ -88,8 +88,8 @@ class Listing:
         query = {"encoding-type": "url", "list-type": "2", "max-keys": str(limit), "prefix": prefix}
         if start_after:
             query["start-after"] = start_after
-        root = self._sessions.attempt(grant, bucket, prefix, lambda: self._ask(grant, bucket, prefix, query))
-        page = _page(root, bucket, start_after, _where(bucket, prefix))
+        answer = self._sessions.attempt(grant, bucket, prefix, lambda: self._ask(grant, bucket, prefix, query))
+        page = _page(answer, bucket, start_after, _where(bucket, prefix))
         if until is None or not page.objects or page.objects[-1].ref.key < until:
             return page
         return Page(tuple(each for each in page.objects if each.ref.key < until), None)
@@ -118,7 +118,7 @@ class Listing:
             return Page((), None)
         return Page((_headed(bucket, key, answer),), None)
 
-    def _ask(self, grant: Grant, bucket: str, prefix: str, query: Mapping[str, str]) -> Element:
+    def _ask(self, grant: Grant, bucket: str, prefix: str, query: Mapping[str, str]) -> Answer:
         network, where = self._sessions.network, _where(bucket, prefix)
         at = address(grant.connection, bucket, self._endpoint)
         # Good for five minutes, which is longer than all tries take unless bytes trickle.
@@ -139,18 +139,18 @@ class Listing:
             return _tried(call, where)
 
 
-def _tried(call: _Call, where: str) -> Element:
+def _tried(call: _Call, where: str) -> Answer:
     request = AWSRequest(method="GET", url=call.url, headers=call.headers)
     if call.signer is not None:
         call.signer.add_auth(request)
     with translated(where):
         answer = call.http.send(request.prepare())
-    root = _parsed(answer.content)
-    if answer.status_code == 200 and root is not None and _name(root) == "ListBucketResult":
-        return root
-    if answer.status_code == 200 and (root is None or _name(root) != "Error"):
+    said = answered(answer.content)
+    if answer.status_code == 200 and said is not None and said.name == "ListBucketResult":
+        return said
+    if answer.status_code == 200 and (said is None or said.name != "Error"):
         raise error_for("IncompleteBody", where, "the answer is no listing, or only a part of one")
-    raise from_client_error(_refusal(answer.status_code, answer.headers, root), where)
+    raise from_client_error(_refusal(answer.status_code, answer.headers, said), where)
 
 
 def _headed(bucket: str, key: str, answer: "HeadObjectOutputTypeDef") -> Listed:
@@ -169,62 +169,21 @@ def _where(bucket: str, prefix: str) -> str:
     return f"s3://{bucket}/{prefix}"
 
 
-def _parsed(body: bytes) -> Element | None:
-    try:
-        return fromstring(body)  # noqa: S314 - expat bounds what entities grow to  # nosec B314
-    except ParseError:
-        return None
-
-
-def _name(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _text(root: Element, name: str) -> str:
-    return root.findtext(f"{{*}}{name}") or ""
-
-
-def _refusal(status: int, headers: Mapping[str, str], root: Element | None) -> ClientError:
-    said = {_name(child): child.text or "" for child in root} if root is not None else {}
+def _refusal(status: int, headers: Mapping[str, str], answer: Answer | None) -> ClientError:
+    said = answer.said if answer is not None else {}
     meta = {"HTTPStatusCode": status, "HTTPHeaders": {name.lower(): value for name, value in headers.items()}}
     return ClientError({"Error": said, "ResponseMetadata": meta}, "ListObjectsV2")  # type: ignore[typeddict-item]
 
 
-def _page(root: Element, bucket: str, start_after: str, where: str) -> Page:
+def _page(answer: Answer, bucket: str, start_after: str, where: str) -> Page:
     try:
-        found, truncated = tuple(_objects(root, bucket)), _text(root, "IsTruncated") == "true"
+        found = tuple(answer.objects(bucket))
     except ValueError as error:
         raise error_for("IncompleteBody", where, f"the listing cannot be understood: {error}") from error
-    if truncated and not found:
+    if answer.truncated and not found:
         raise error_for("IncompleteBody", where, "S3 says that there are more keys, and gives none")
     keys = [start_after, *(each.ref.key for each in found)]
-    if any(one >= other for one, other in pairwise(keys)):
+    if any(map(operator.ge, keys, keys[1:])):
         remedy = "Directory buckets and some other stores cannot be listed from a key on: use a general purpose bucket"
         raise ConfigError("the listing is not in key order", where=where, remedy=remedy)
-    return Page(found, keys[-1] if truncated else None)
-
-
-def _objects(root: Element, bucket: str) -> Iterator[Listed]:
-    """The objects of an answer; ValueError if one lacks what tells it from others."""
-    decode = _decoded if _text(root, "EncodingType") == "url" else str  # not every server knows the parameter
-    space = root.tag[: root.tag.rfind("}") + 1]
-    names = ("Key", "ETag", "Size", "LastModified", "StorageClass", "RestoreStatus")
-    key, etag, size, written, storage, restore = (f"{space}{name}" for name in names)
-    expiry = f"{restore}/{space}RestoreExpiryDate"
-    for contents in root.iter(f"{space}Contents"):
-        ref = ObjectRef(
-            bucket,
-            decode(contents.findtext(key, "")),
-            contents.findtext(etag, "").strip('"'),
-            int(contents.findtext(size, "")),
-            datetime.fromisoformat(contents.findtext(written, "")).astimezone(UTC),
-        )
-        if not ref.key or not ref.etag:
-            raise ValueError("an object without key or ETag")
-        restored = contents.find(restore) is not None and contents.find(expiry) is not None
-        yield Listed(ref, contents.findtext(storage, ""), restored)
-
-
-def _decoded(key: str) -> str:
-    """`unquote_plus` in half its time: a quarter of a page's went into it."""
-    return unquote_to_bytes(key.replace("+", " ")).decode() if "%" in key or "+" in key else key
+    return Page(found, keys[-1] if answer.truncated else None)

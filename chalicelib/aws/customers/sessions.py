@@ -17,6 +17,7 @@ from botocore.credentials import CredentialResolver, Credentials, EnvProvider
 from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
+from chalicelib.aws.answers import taken_whole
 from chalicelib.aws.customers.credentials import Given, Held, Renewing, from_vault, sendable, worded
 from chalicelib.aws.customers.network import CONFIG, Network
 from chalicelib.aws.customers.recent import Recent
@@ -101,7 +102,8 @@ class Sessions:
         """A client for Tidegate's own account, made once and shared by all threads."""
         with self._lock, translated(f"client for {service}"):
             if (service, region) not in self._clients:
-                self._clients[service, region] = self.base.create_client(service, region_name=region, config=CONFIG)
+                made: Any = self.base.create_client(service, region_name=region, config=CONFIG)
+                self._clients[service, region] = taken_whole(made) if service == "dynamodb" else made
             return self._clients[service, region]
 
     def credentials(self, grant: Grant, bucket: str, prefix: str, *, tags: bool = False) -> Credentials | None:

@@ -1,5 +1,6 @@
 """Layout, what all parsers have in common: columns, and how many bad rows an object may have."""
 
+from collections import Counter
 from datetime import date
 
 from pydantic import Field, field_validator
@@ -25,8 +26,8 @@ class Layout(Spec):
     @field_validator("columns")
     @classmethod
     def _names_differ(cls, columns: tuple[Column, ...] | None) -> tuple[Column, ...] | None:
-        names = [column.name for column in columns or ()]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        names = Counter(column.name for column in columns or ())
+        twice = sorted(name for name, count in names.items() if count > 1)
         if twice:
             raise ValueError(f"{', '.join(twice)} is declared more than once")
         return columns

@@ -7,7 +7,7 @@ conflict and a crash therefore all end the same way: look again.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -53,11 +53,17 @@ class IcebergTables:
         nullcontext  # turns errors of the catalogue's client to ours
     )
     places_tables: bool = True  # False: the catalogue says where a table's metadata lies
+    _seen: dict[tuple[str, str], Table | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def committed(self, out: Iceberg | Parquet, tasks: Sequence[Task]) -> dict[str, str]:
-        """Those of the tasks whose rows are in the table, and of those that end a run which is: id to snapshot id."""
+        """Those of the tasks whose rows are in the table, and of those that end a run which is: id to snapshot id.
+
+        The next `commit` of this table begins with what was seen here: a change in between is a conflict, after which
+        it looks again, as after any other.
+        """
         with ours(self.calls, out.address):
             table = self._load(out.database, out.table)
+        self._seen[out.database, out.table] = table
         tellable = [task for task in tasks if task.staged and (task.staged.files or task.staged.closes)]
         return {} if table is None else tagged(table, tellable)
 
@@ -73,8 +79,8 @@ class IcebergTables:
         With a `run`, its tasks' rows become the whole content instead; without rows the table is emptied, if there is
         one. In mode merge the rows take the place of those with the same keys (see `merging`).
 
-        Each try begins with the table as it is then: what another writer did in between is never undone. A data file
-        with rows of formers and of others is written again without them.
+        Each try begins with the table as it was seen last: what another writer did in between is never undone. A data
+        file with rows of formers and of others is written again without them.
 
         Returns the id of the newest snapshot with rows of these tasks; None if there are no rows at all.
         Raises SchemaConflict and RunSuperseded for good, CommitConflict and SourceUnavailable for now.
@@ -82,9 +88,10 @@ class IcebergTables:
         gone = formers or {}
         waiting = [task for task in tasks if run or gone.get(task.id) or (task.staged and task.staged.files)]
         failure: Exception | None = None
+        seen = self._seen.pop((out.database, out.table), None)  # by `committed`, a moment ago
         for _ in range(TRIES if waiting or run else 0):
             with ours(self.calls, out.address):
-                table = self._load(out.database, out.table)
+                table, seen = seen or self._load(out.database, out.table), None
                 if table is None and not with_files(waiting):
                     return None
                 table = table or self._create(out, waiting)

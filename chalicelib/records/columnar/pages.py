@@ -1,7 +1,8 @@
 """Batches as a format's own library gives them, made pages of the columns that were asked for."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column
+from chalicelib.core.places import COUNTED
 from chalicelib.errors import ParseError
 from chalicelib.records.columnar.casts import cast
 from chalicelib.records.columnar.plain import column_of, plain
@@ -57,6 +59,19 @@ def source(column: Column) -> tuple[str, list[str]]:
     if column.src is None and steps:
         return steps[0], steps[1:]
     return column.src or column.name, steps
+
+
+def counted(pages: Iterable[Page]) -> Iterator[Page]:
+    """The pages, between any two of which reading can go on if the records before are counted."""
+    return (replace(page, begin=COUNTED, end=COUNTED) for page in pages)
+
+
+def rows_after(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
+    """The batches without so many rows at their start."""
+    for batch in batches:
+        if count < batch.num_rows:
+            yield batch.slice(count) if count else batch
+        count = max(0, count - batch.num_rows)
 
 
 def page(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Page:

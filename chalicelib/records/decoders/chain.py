@@ -6,22 +6,25 @@ from contextlib import closing
 
 from chalicelib.config.decoders import CommonsCompress, Decoder, Tar, Zip
 from chalicelib.errors import DecodeError
+from chalicelib.records.decoders.bzip2 import Bunzip2
 from chalicelib.records.decoders.content import Kind, check, told
-from chalicelib.records.decoders.frames import unbrotli, unlz4, unzstd
+from chalicelib.records.decoders.frames import unbrotli, unlz4
 from chalicelib.records.decoders.limits import DEPTH, Limits, Meter, Metered
 from chalicelib.records.decoders.packed import Member, Packed, SeekableStart, Start, seekable, started
 from chalicelib.records.decoders.snappy import Snappy
-from chalicelib.records.decoders.streams import bunzip2, gunzip, inflate, unxz, unzlib
+from chalicelib.records.decoders.streams import gunzip, inflate, unxz, unzlib
 from chalicelib.records.decoders.tarred import untar
+from chalicelib.records.decoders.units import Units
 from chalicelib.records.decoders.zipped import unzip
+from chalicelib.records.decoders.zstd import Unzstd
 from chalicelib.records.pages import Readable, Seekable
 from chalicelib.records.spool import spooled
 
 CODECS: dict[Kind, Callable[[Packed], Readable]] = {
     Kind.GZIP: gunzip,
-    Kind.BZIP2: bunzip2,
+    Kind.BZIP2: Bunzip2,
     Kind.XZ: unxz,
-    Kind.ZSTD: unzstd,
+    Kind.ZSTD: Unzstd,
     Kind.LZ4: unlz4,
     Kind.SNAPPY: Snappy,
     Kind.BROTLI: unbrotli,
@@ -42,7 +45,8 @@ def decoded(
     With no decoders declared (None) each layer of packing is told by its first bytes (F55, E46), up to DEPTH layers;
     `encoding`, the object's Content-Encoding, only counts where content cannot tell: br and deflate. Declared
     decoders are applied one after the other, none for (); the entries of an archive at their end are then told by
-    content. An empty body is empty, whatever was declared. A body that is not packed stays seekable if it was.
+    content. An empty body is empty, whatever was declared. A body that is not packed stays seekable if it was, and
+    one that is packed once can begin afresh in the middle (decoders.units) if its codec and the body below allow it.
 
     Raises DecodeError: bytes are cut, corrupt, encrypted, not what was declared, or expand beyond the limits.
     """
@@ -123,7 +127,8 @@ class _Chain:
         what = f"the {kind} {'archive' if kind is Kind.TAR else 'data'}{_of(member)}"
         packed = Packed(start, f"{what} (its Content-Encoding says so)", RELABEL) if by_label else Packed(start, what)
         if not depth:
-            self._meter.packed = lambda: packed.count
+            self._meter.packed = lambda: packed.taken
+            packed.units = Units(8 if kind is Kind.BZIP2 else 1) if seekable(start) else None
         if kind is Kind.TAR:
             yield from untar(packed, member.name, match, self._meter)
             return

@@ -1,11 +1,23 @@
-"""Codecs that Arrow brings along: zstd, LZ4 frames, brotli. It reads all frames, and knows when one is cut."""
+"""Codecs that Arrow brings along: LZ4 frames, brotli, a frame of zstd. It reads all frames, and knows of cut ones."""
+
+from typing import Protocol
 
 import pyarrow as pa
 
+from chalicelib.errors import DecodeError
 from chalicelib.records.decoders.packed import MOST, Packed
+from chalicelib.records.pages import Readable
 
 FIRST = 4 << 10  # decoded bytes of the first read, doubling: an error costs the rest of its read, which a preview wants
 CUT = "Truncated"
+
+
+class Broken(Readable, Protocol):
+    """Packed bytes, or some of them."""
+
+    def broken(self, how: str, ahead: int = 0) -> DecodeError:
+        """See decoders.packed.Packed."""
+        ...
 
 
 class Frames:
@@ -15,7 +27,7 @@ class Frames:
     refuses zstd windows above 128 MiB, so that memory is bounded.
     """
 
-    def __init__(self, packed: Packed, codec: str) -> None:
+    def __init__(self, packed: Broken, codec: str) -> None:
         self._packed = packed
         self._codec = codec
         self._source = _Source(packed)
@@ -43,7 +55,7 @@ class _Source:
 
     closed = False
 
-    def __init__(self, packed: Packed) -> None:
+    def __init__(self, packed: Broken) -> None:
         self._packed = packed
         self.failure: BaseException | None = None
 
@@ -61,11 +73,6 @@ class _Source:
 def _reason(error: BaseException) -> str:
     """Arrow's words after "ZSTD decompress failed: "."""
     return str(error).rpartition("failed: ")[2].strip() or type(error).__name__
-
-
-def unzstd(packed: Packed) -> Frames:
-    """Zstandard."""
-    return Frames(packed, "zstd")
 
 
 def unlz4(packed: Packed) -> Frames:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chalicelib.config.decoders import MAX_ENTRIES, MAX_EXPANSION_RATIO
 from chalicelib.errors import DecodeError
+from chalicelib.records.decoders.units import Through
 from chalicelib.records.pages import Readable
 
 GRACE = 64 << 20  # decoded bytes that are never too many: honest small files can expand to any ratio
@@ -53,7 +54,7 @@ class Meter:
         return self._limits.entries
 
 
-class Metered:
+class Metered(Through):
     """A decoded body under a meter."""
 
     def __init__(self, body: Readable, meter: Meter, depth: int) -> None:

@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 from chalicelib.errors import DecodeError
+from chalicelib.records.decoders.units import Through, Units
 from chalicelib.records.pages import Readable, Seekable
 
 AGAIN = "Have the object written again; nothing of it was loaded"
@@ -25,13 +26,23 @@ class Packed:
         self._body = body
         self._remedy = remedy
         self.what = what
-        self.count = 0
+        self.count = 0  # where in the packed bytes the next one is
+        self.taken = 0  # bytes that were read since it last went somewhere
+        self.units: Units | None = None  # what the decoder notes if anybody can make use of it
 
     def read(self, size: int, /) -> bytes:
         """As the body gives them."""
         data = self._body.read(size)
         self.count += len(data)
+        self.taken += len(data)
         return data
+
+    def go(self, place: int) -> None:
+        """Read on from this byte, which only bodies can that are read in any order."""
+        body = seekable(self._body)
+        assert body is not None, "units are only noted for those"
+        body.seek(place)
+        self.count, self.taken = place, 0
 
     def exactly(self, size: int) -> bytes:
         """So many bytes. Raises DecodeError if there are fewer."""
@@ -52,15 +63,15 @@ class Packed:
         )
 
 
-class Start:
-    """A body whose first bytes can be looked at before they are read."""
+class Start(Through):
+    """A body whose next bytes can be looked at before they are read."""
 
     def __init__(self, body: Readable) -> None:
         self._body = body
         self._held = b""
 
     def peek(self, size: int) -> bytes:
-        """The first bytes, at least `size` unless there are fewer; they stay in the body. Only before any read."""
+        """The next bytes, at least `size` unless there are fewer; they stay in the body."""
         while len(self._held) < size and (more := self._body.read(size - len(self._held))):
             self._held += more
         return self._held
@@ -71,6 +82,16 @@ class Start:
             return self._body.read(size)
         data, self._held = self._held[:size], self._held[size:]
         return data
+
+    @property
+    def held(self) -> int:
+        """How many bytes were looked at and not yet read."""
+        return len(self._held)
+
+    def go(self, unit: int, /) -> None:
+        """Go on with this unit of the body."""
+        self._held = b""
+        super().go(unit)
 
 
 class SeekableStart:

@@ -1,16 +1,17 @@
-"""Codecs that take bytes in and give bytes out, with an end of their own: gzip, bzip2, xz, and raw deflate.
+"""Codecs that take bytes in and give bytes out, with an end of their own: gzip, xz, and raw deflate.
 
-isal inflates gzip two to three times as fast as zlib; bzip2 and xz come with Python.
+isal inflates gzip two to three times as fast as zlib; xz comes with Python.
 """
 
-import bz2
 import lzma
 from collections.abc import Callable
 from typing import Protocol
 
 from isal import igzip_lib
 
+from chalicelib.errors import DecodeError
 from chalicelib.records.decoders.packed import MOST, Packed
+from chalicelib.records.decoders.units import Units
 
 CHUNK = 256 << 10  # packed bytes that one read asks for
 SHORT = 16 << 10  # what a stream gets first; many tiny ones would else each copy all of a chunk that is left
@@ -33,7 +34,7 @@ class Inflater(Protocol):
 
 
 class Streams:
-    """All streams of the packed bytes, one after the other (E32). Nothing is read before the first `read`."""
+    """All streams of the packed bytes, one after the other (E32); each is a unit. Nothing is read before `read`."""
 
     def __init__(self, packed: Packed, inflater: Callable[[], Inflater], *, padding: int = NONE) -> None:
         self._packed = packed
@@ -44,6 +45,12 @@ class Streams:
         self._data = b""  # packed bytes; those before _at went into the inflater
         self._at = 0
         self._begun = False
+        self._given = 0
+
+    @property
+    def units(self) -> Units | None:
+        """The streams."""
+        return self._packed.units
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes; b"" at the end. Raises DecodeError if the streams are cut or corrupt."""
@@ -51,14 +58,29 @@ class Streams:
             if self._inflater is None and not self._begin():
                 break
             if data := self._inflate(min(size, MOST)):
+                self._given += len(data)
                 return data
         return b""
+
+    def go(self, unit: int, /) -> None:
+        """Go on with the stream at this byte."""
+        self._packed.go(unit)
+        self._inflater, self._data, self._at, self._begun, self._given = None, b"", 0, False, 0
+        if self.units is not None:
+            self.units.restart()
+
+    def next_unit(self, byte: int, /) -> int:
+        """Raises DecodeError: where a stream begins is only known to whoever read the one before."""
+        raise DecodeError(f"{self._packed.what} cannot be read from byte {byte} on", remedy="Read it in one piece")
 
     def _begin(self) -> bool:
         """Start the next stream; False if there is none."""
         if self._begun and self._padding:
             self._skip_zeros()
-        if not self._more():
+        more = self._more()
+        if self.units is not None:
+            self.units.note(self._given, self._packed.count - (len(self._data) - self._at))
+        if not more:
             return False
         self._begun = True
         self._inflater = self._make()
@@ -112,11 +134,6 @@ class Streams:
 def gunzip(packed: Packed) -> Streams:
     """All members of gzip data; zero padding behind any of them is fine, as for gzip(1), anything else is not."""
     return Streams(packed, lambda: _isal(igzip_lib.DECOMP_GZIP), padding=ANY)
-
-
-def bunzip2(packed: Packed) -> Streams:
-    """All streams of bzip2 data; zeros behind them are fine. bzip2(1) ignores anything there, we refuse the rest."""
-    return Streams(packed, bz2.BZ2Decompressor, padding=ANY)
 
 
 def unxz(packed: Packed) -> Streams:

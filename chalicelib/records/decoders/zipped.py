@@ -14,11 +14,12 @@ from typing import Any
 from isal import isal_zlib
 
 from chalicelib.errors import DecodeError
+from chalicelib.records.decoders.bzip2 import Bunzip2
 from chalicelib.records.decoders.entries import named, wanted
-from chalicelib.records.decoders.frames import unzstd
 from chalicelib.records.decoders.limits import Meter
 from chalicelib.records.decoders.packed import AGAIN, Member, Packed
-from chalicelib.records.decoders.streams import MEMORY, bunzip2, inflate, unlzma, unxz
+from chalicelib.records.decoders.streams import MEMORY, inflate, unlzma, unxz
+from chalicelib.records.decoders.zstd import Unzstd
 from chalicelib.records.pages import Readable, Seekable
 
 BUFFER = 4 << 20  # bytes of one read from the archive
@@ -124,11 +125,11 @@ def _content(packed: Packed, method: int) -> Readable:
         case 8:
             return inflate(packed)
         case 12:
-            return bunzip2(packed)
+            return Bunzip2(packed)
         case 14:
             return unlzma(packed, _lzma_filters(packed))
         case 93:
-            return unzstd(packed)
+            return Unzstd(packed)
         case 95:
             return unxz(packed)
         case _:

@@ -16,7 +16,7 @@ What parsers may change about it (F60, F62, F66):
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -24,9 +24,11 @@ from typing import NamedTuple
 import re2
 
 from chalicelib.config.parsers.csv import Csv
-from chalicelib.records.text.blocks import line_ends
+from chalicelib.records.text.blocks import line_after, line_ends
 
 _ENDS = {None: None, "LF": b"\n", "CR": b"\r", "CRLF": b"\r\n"}
+_SAMPLE = 1 << 16  # bytes that show how many quotes there are
+_SPARSE = 32  # bytes for each quote at least, so that looking for the quotes alone is worth it
 _STRAY = "ACCEPT_STRAY_QUOTES_ASSUMING_NO_DELIMITERS_IN_FIELDS"
 
 
@@ -82,6 +84,12 @@ class Dialect:
         signs = self.delimiter + (self.quote or b"") + (self.escape or b"")
         return bytes(sign for sign in b" \t" if sign not in signs) if self.trim else b""
 
+    @property
+    def is_simple(self) -> bool:
+        """True if Arrow reads the same records without any preparation."""
+        others = self.escape or self.line_end or self.comment or self.trim or self.stray
+        return len(self.delimiter) == 1 and not others
+
     def line_ends(self, data: bytes) -> int:
         """How many lines end in `data`."""
         return line_ends(data) if self.line_end is None else data.count(self.line_end)
@@ -93,8 +101,11 @@ class Dialect:
         """
         if self.quote is None or self.quote not in data:
             return self._last_line_end(data)
+        common = self._is_common(data)
+        if common and data.count(self.quote, 0, _SAMPLE) * _SPARSE < _SAMPLE and not self._may_break_in_quotes(data):
+            return self._last_line_end(data)
         stop = len(data) - (self.line_end is None and data.endswith(b"\r"))
-        pattern = self._whole_records if self._is_common(data) else self._whole_records_of_any
+        pattern = self._whole_records if common else self._whole_records_of_any
         match = pattern.match(data, 0, stop)
         return int(match.end()) if match else 0
 
@@ -112,6 +123,27 @@ class Dialect:
                 line += self.line_ends(raw)
             line += 1
 
+    def chosen(self, data: bytes, numbers: Collection[int], line: int, offset: int = 0) -> Iterator[tuple[int, Record]]:
+        """Those of the records that have these numbers, from 0; `data` ends in a line end."""
+        lines = data.split(b"\n", max(numbers) + 1) if self._may_be_lines(data) else []
+        if b"" in lines[:-1] or len(lines) <= max(numbers):
+            records = enumerate(self.records(data, line, offset))
+            yield from ((number, record) for number, record in records if number in numbers)
+            return
+        before = 0
+        for number in sorted(numbers):
+            offset += sum(map(len, lines[before:number])) + number - before
+            before = number
+            yield number, Record(line + number, offset, lines[number])
+
+    def _may_be_lines(self, data: bytes) -> bool:
+        """True if each line is a record, unless it is empty; that takes a tenth of the time to tell them one by one."""
+        if b"\r" in data or self.line_end not in (None, b"\n") or (self.comment is not None and self.comment in data):
+            return False
+        if self.quote is None or self.quote not in data:
+            return True
+        return self._is_common(data) and not self._may_break_in_quotes(data)
+
     def first(self, data: bytes) -> bytes | None:
         """The first record of `data` with what is no record before it, and its line end; None if it is not all there.
 
@@ -119,6 +151,15 @@ class Dialect:
         """
         match = self._first.match(data)
         return match[0] if match else None
+
+    def first_row(self, data: bytes) -> bytes | None:
+        """The first record, comment or empty line of `data` with its line end; None if it is not all there."""
+        match = self._first_row.match(data)
+        return match[0] if match else None
+
+    def next_line(self, data: bytes, at: int) -> int:
+        """Where the first line begins behind the byte at `at`, as if that stood outside of quotes; -1: nowhere."""
+        return line_after(data, at, self.line_end)
 
     def first_line(self, data: bytes) -> bytes | None:
         """The first physical line, whatever is on it, with its end; None if it is not all there."""
@@ -168,6 +209,18 @@ class Dialect:
             return data.rfind(self.line_end) + len(self.line_end) if self.line_end in data else 0
         return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
 
+    def _may_break_in_quotes(self, data: bytes) -> bool:
+        """False if no quoted value of `data`, which is common, has a line break in it: each line end is one then.
+
+        A quote opens a value only at the very start, after a delimiter, or after a line end. If wherever it stands
+        so, it is closed on its line, it does not matter which of them really open one.
+        """
+        return (
+            self._broken(b"").match(data) is not None
+            or any(self._broken(end).search(data) is not None for end in (b"\n", b"\r") if end in data)
+            or self._broken(self.delimiter).search(data) is not None
+        )
+
     def _is_common(self, data: bytes) -> bool:
         """True if nothing in `data` is touched by what RE2's pattern does not know."""
         return (
@@ -199,9 +252,11 @@ class Dialect:
         body = rb"%s%s(?:(?:%s)%s)*%s" % (quote, plain, pair, plain, quote)
         quoted = rb"%s(?:[^%s%s\r\n][^%s\r\n]*)?" % (body, quote, sep, sep)  # a third quote would be half of a pair
         field = rb"(?:%s|[^%s\r\n%s][^%s\r\n]*)?" % (quoted, sep, quote, sep)
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1  # bytes, whatever they mean
-        return re2.compile(rb"(?s)(?:(?:%s%s)*%s%s)*" % (field, sep, field, end), options)
+        return _fast(rb"(?s)(?:(?:%s%s)*%s%s)*" % (field, sep, field, end))
+
+    # Skips from one delimiter and quote to the next, which is two to three times as fast where quotes are few.
+    def _broken(self, before: bytes) -> "re2._Regexp[bytes]":
+        return _broken(before, _one(self.quote), _one(self.escape))
 
     # The others are possessive, so that `re` never goes back: linear as well, only slower.
     @cached_property
@@ -223,6 +278,10 @@ class Dialect:
         comment = rb"|%s" % self._comment if self.comment else b""
         nothing = rb"(?>(?:%s)%s)*+" % (comment, self._sure_end)
         return _compiled(rb"%s(?!\Z)%s%s" % (nothing, self._fields, self._sure_end))
+
+    @cached_property
+    def _first_row(self) -> "re.Pattern[bytes]":
+        return _compiled(self._row + self._sure_end)
 
     @cached_property
     def _physical(self) -> "re.Pattern[bytes]":
@@ -334,6 +393,22 @@ def _dialect(
         trim,
         stray,
     )
+
+
+@cache
+def _broken(before: bytes, quote: bytes, escape: bytes) -> "re2._Regexp[bytes]":
+    """A quote behind these bytes, and a line end before the one that would close it."""
+    pair = quote + quote + (rb"|%s[^\r\n]" % escape if escape else b"")
+    plain = rb"[^%s%s\r\n]*" % (quote, escape)
+    last = rb"%s?" % escape if escape else b""
+    sign = b"".join(rb"\x%02x" % byte for byte in before)
+    return _fast(rb"%s%s%s(?:(?:%s)%s)*%s[\r\n]" % (sign, quote, plain, pair, plain, last))
+
+
+def _fast(pattern: bytes) -> "re2._Regexp[bytes]":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # bytes, whatever they mean
+    return re2.compile(pattern, options)
 
 
 def _compiled(pattern: bytes) -> "re.Pattern[bytes]":

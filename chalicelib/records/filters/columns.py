@@ -54,7 +54,7 @@ def retain(declared: RetainColumns, given: Given) -> Step:
     listed = {taken.name for taken in declared.columns}
     names = [column.name for column in given.columns]
     for taken in declared.columns:
-        if taken.src is None and taken.name not in names and _is_glob(taken.name):
+        if taken.src is None and taken.name not in names and is_glob(taken.name):
             found = [name for name in _matching(taken.name, given) if name not in listed]
             listed.update(found)
             parts += [_part(taken.model_copy(update={"name": name}), declared, given) for name in found]
@@ -74,7 +74,7 @@ def drop(declared: DropColumns, given: Given) -> Step:
     dropped: set[str] = set()
     names = {column.name for column in given.columns}
     for each in declared.columns:
-        if each.name not in names and _is_glob(each.name):
+        if each.name not in names and is_glob(each.name):
             dropped.update(_matching(each.name, given, needed=not declared.ignore_missing))
         elif each.name in names or not declared.ignore_missing:
             dropped.add(given.column(each.name).name)
@@ -83,13 +83,19 @@ def drop(declared: DropColumns, given: Given) -> Step:
     return Step.of(columns, lambda page: Page(page.batch.select(indices), page.rejects, page.records))
 
 
-def _is_glob(name: str) -> bool:
+def is_glob(name: str) -> bool:
+    """True if it may stand for several columns."""
     return "*" in name or "?" in name
 
 
-def _matching(glob: str, given: Given, *, needed: bool = True) -> list[str]:
+def matching(glob: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that a glob stands for."""
     pattern = "".join({"*": ".*", "?": "."}.get(sign) or re2.escape(sign) for sign in glob)
-    found = [column.name for column in given.columns if compiled(f"(?s){pattern}").fullmatch(column.name)]
+    return [name for name in names if compiled(f"(?s){pattern}").fullmatch(name)]
+
+
+def _matching(glob: str, given: Given, *, needed: bool = True) -> list[str]:
+    found = matching(glob, (column.name for column in given.columns))
     if needed and not found:
         given.index(glob)  # raises
     return found

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import fastavro
@@ -20,10 +20,11 @@ import pyarrow as pa
 
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.columnar import Avro
+from chalicelib.core.places import WHOLE, Span
 from chalicelib.errors import ParseError, TidegateError
 from chalicelib.records.columnar.container import MAGIC, Container, Packed, number
 from chalicelib.records.columnar.makers import Make, bare, makers
-from chalicelib.records.columnar.pages import inferred, page, wanted
+from chalicelib.records.columnar.pages import counted, inferred, page, wanted
 from chalicelib.records.pages import Page, Readable
 
 LOT = 2 << 20  # bytes of records, unpacked, whose Python values live at the same time; they take ten times as many
@@ -40,10 +41,11 @@ class _Lot:
 class AvroRows:
     """The rows of one Avro file (records.pages.Rows)."""
 
-    def __init__(self, body: Readable, parser: Avro, *, lot_rows: int = LOT_ROWS) -> None:
+    def __init__(self, body: Readable, parser: Avro, *, lot_rows: int = LOT_ROWS, span: Span = WHOLE) -> None:
         self._container = Container(body)
         self._parser = parser
         self._lot_rows = lot_rows
+        self._before = span.after.record if span.after is not None else 0  # records that were read before
 
     def infer(self) -> tuple[Column, ...]:
         """The declared columns, or those of the schema."""
@@ -61,9 +63,8 @@ class AvroRows:
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
-        if self._first is not None:
-            for lot in chain([self._first], self._lots):
-                yield self._page(lot, columns)
+        lots = chain([self._first], self._lots) if self._first is not None else iter(())
+        return counted(self._page(lot, columns) for lot in lots)
 
     def _page(self, lot: _Lot, columns: tuple[Column, ...]) -> Page:
         names = wanted(self._schema, columns)
@@ -98,13 +99,18 @@ class AvroRows:
     def _lots(self) -> Iterator[_Lot]:
         records: list[Any] = []
         limit = self._lot_rows
+        left = self._before
         for block in self._blocks():
+            if left >= block.num_records > 0:
+                left -= block.num_records
+                continue
             limit = min(limit, max(1, LOT * block.num_records // max(1, block.size)))
-            for record in _read(block):
+            for record in islice(_read(block), left, None):
                 records.append(record)
                 if len(records) >= limit:
                     yield _Lot(records)
                     records, limit = [], min(self._lot_rows, max(1, LOT * block.num_records // max(1, block.size)))
+            left = 0
         if records:
             yield _Lot(records)
 

@@ -11,15 +11,16 @@ import pyarrow.compute as pc
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.config.parsers.fixed_width import FixedWidth
+from chalicelib.core.places import WHOLE, Place, Span
 from chalicelib.records.ahead import in_order
 from chalicelib.records.delimited.by_arrow import decoded
 from chalicelib.records.delimited.dialect import Dialect
 from chalicelib.records.merging import merged, started
 from chalicelib.records.pages import Page, Readable, Reject
 from chalicelib.records.rescue import Rescued, asked, beside
-from chalicelib.records.text.blocks import BLOCK, Block, blocks
-from chalicelib.records.text.charset import utf8
+from chalicelib.records.text.blocks import BLOCK, Block, Stop, blocks
 from chalicelib.records.text.lookahead import Lookahead
+from chalicelib.records.text.passage import Passage
 from chalicelib.records.types.schema import arrow_schema, arrow_type
 from chalicelib.records.types.values import typed
 
@@ -30,11 +31,9 @@ _BLANKS = " \t"
 class FixedWidthRows:
     """The rows of one object of fixed-width lines (records.pages.Rows)."""
 
-    def __init__(self, body: Readable, parser: FixedWidth, *, block: int = BLOCK) -> None:
+    def __init__(self, body: Readable, parser: FixedWidth, *, block: int = BLOCK, span: Span = WHOLE) -> None:
         self._parser = parser
-        stream = utf8(body, parser.charset, replace=parser.charset_errors == "replace")
-        self._transcoded = stream is not body
-        self._body = Lookahead(stream)
+        self._passage = Passage(body, parser.charset, replace=parser.charset_errors == "replace", span=span)
         self._block = block
         marker = parser.comment_line_marker
         self._lines = Dialect(b"", None, None, comment=marker.encode() if marker else None)
@@ -50,34 +49,51 @@ class FixedWidthRows:
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
         wanted = self._told(columns)
-        return next(self._block_pages(self._first or Block(b"", 1), wanted), self._page(Block(b"", 1), wanted))
+        empty = Block(b"", 1)
+        return next(self._block_pages(self._first[0] if self._first else empty, wanted), self._page(empty, wanted))
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
-        if self._first is None:
-            return
         wanted = self._told(columns)
-        if self._first.last:
-            yield from self._block_pages(self._first, wanted)
-            return
-        items = chain([self._first], self._blocks)
-        for pages in in_order(lambda block: started(self._block_pages(block, wanted)), items):
-            yield from pages
+        yield from self._passage.pages(self._made(wanted), self._page(Block(b"", 1), wanted))
+
+    def _made(self, columns: tuple[Column, ...]) -> Iterator[tuple[Place, Iterator[Page]]]:
+        if self._first is None:
+            return iter(())
+
+        def made(located: tuple[Block, Place]) -> tuple[Place, Iterator[Page]]:
+            block, place = located
+            return place, started(self._block_pages(block, columns))
+
+        blocks = chain([self._first], self._blocks)
+        return map(made, blocks) if self._first[0].last else in_order(made, blocks)
 
     def _told(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         return tuple(self._parser.told(column) for column in columns)
 
     @cached_property
-    def _blocks(self) -> Iterator[Block]:
-        line, offset = 1, self._body.skip_bom()
+    def _blocks(self) -> Iterator[tuple[Block, Place]]:
+        """The blocks, and where each ends."""
+        passage, lines = self._passage, self._lines
+        text = passage.text
+        line, offset = 1, text.skip_bom()
         for _ in range(self._parser.skip_header_lines):
-            skipped = self._body.up_to(self._lines.first_line, min(self._block, _WINDOW))
-            self._body.drop(len(skipped))
+            skipped = text.up_to(lines.first_line, min(self._block, _WINDOW))
+            text.drop(len(skipped))
             line, offset = line + bool(skipped), offset + len(skipped)
-        return blocks(self._body, self._lines.boundary, line=line, offset=offset, size=self._block)
+        passage.begin(offset, line, lines.next_line, behind=1)
+        found = blocks(
+            passage.text,
+            lines.boundary,
+            line=passage.line,
+            offset=passage.offset,
+            size=self._block,
+            stop=Stop(passage.limit, lines.first_row),
+        )
+        return passage.located(found)
 
     @cached_property
-    def _first(self) -> Block | None:
+    def _first(self) -> tuple[Block, Place] | None:
         return next(self._blocks, None)
 
     def _block_pages(self, block: Block, columns: tuple[Column, ...]) -> Iterator[Page]:
@@ -153,7 +169,7 @@ class FixedWidthRows:
                 "; ".join(misfits[number]),
                 record.raw,
                 line=record.line,
-                offset=None if self._transcoded else record.offset,
+                offset=None if self._passage.transcoded else record.offset,
             )
             for number, record in enumerate(self._lines.records(block.data, block.line, block.offset))
             if number in misfits

@@ -19,18 +19,17 @@ from typing import Any
 
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.json import Json
+from chalicelib.core.places import COUNTED, WHOLE, Place, Span
 from chalicelib.records.ahead import in_order
-from chalicelib.records.jsontext.batches import Batch, batches
+from chalicelib.records.jsontext.batches import BEHIND, Batch, Stop, batches, value_after
 from chalicelib.records.jsontext.escapes import Mended
 from chalicelib.records.jsontext.infer import columns_of
 from chalicelib.records.jsontext.reading import Reading, is_inexact
 from chalicelib.records.pages import Page, Readable
 from chalicelib.records.rescue import asked
 from chalicelib.records.text.blocks import BLOCK
-from chalicelib.records.text.charset import mark_of, utf8
 from chalicelib.records.text.lookahead import Lookahead
-
-_MARK = 4  # bytes of the longest byte order mark
+from chalicelib.records.text.passage import Passage
 
 
 class JsonRows:
@@ -40,10 +39,11 @@ class JsonRows:
     the row where people see it is better than losing the value where nobody does.
     """
 
-    def __init__(self, body: Readable, parser: Json, *, block: int = BLOCK) -> None:
+    def __init__(self, body: Readable, parser: Json, *, block: int = BLOCK, span: Span = WHOLE) -> None:
         self._parser = parser
-        self._raw = Lookahead(body)
+        self._body = body
         self._block = block
+        self._span = span
 
     def infer(self) -> tuple[Column, ...]:
         """The declared columns, or the keys of the first batch's records."""
@@ -51,7 +51,8 @@ class JsonRows:
             return self._parser.columns
         if self._first is None:
             return ()
-        return columns_of(self._sample(self._first), levels=self._parser.flatten, whole=self._first.last)
+        first = self._first[0]
+        return columns_of(self._sample(first), levels=self._parser.flatten, whole=first.last)
 
     def fields(self) -> tuple[str, ...] | None:
         """See records.pages.Rows."""
@@ -59,22 +60,33 @@ class JsonRows:
 
     def head(self, columns: tuple[Column, ...]) -> Page:
         """See records.pages.Rows."""
-        return self._reading(columns, strict=False).page(self._first or Batch(b"", 1, 0))
+        return self._reading(columns, strict=False).page(self._first[0] if self._first else Batch(b"", 1, 0))
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
+        yield from self._passage.pages(self._made(columns), self._reading(columns, strict=False).page(Batch(b"", 1, 0)))
+
+    def _made(self, columns: tuple[Column, ...]) -> Iterator[tuple[Place, Iterator[Page]]]:
         if self._first is None:
-            return
-        strict = self._parser.columns is None and not self._first.last  # infer has seen all of a small object
-        reading = self._reading(columns, strict=strict)
-        if self._first.last:
-            pages = iter([reading.page(self._first)])
-        else:
-            pages = in_order(reading.page, chain([self._first], self._batches))
-        yield from (page for page in pages if page.batch.num_rows or page.rejects)
+            return iter(())
+        small = self._first[0].last and self._is_from_start  # infer has seen all of it
+        reading = self._reading(columns, strict=self._parser.columns is None and not small)
+
+        def made(located: tuple[Batch, Place]) -> tuple[Place, Iterator[Page]]:
+            batch, place = located
+            page = reading.page(batch)
+            return place, iter((page,) if page.batch.num_rows or page.rejects else ())
+
+        batches = chain([self._first], self._batches)
+        return map(made, batches) if self._first[0].last else in_order(made, batches)
+
+    @property
+    def _is_from_start(self) -> bool:
+        after = self._span.after
+        return not self._span.start and (after is None or after.is_counted)
 
     def _reading(self, columns: tuple[Column, ...], *, strict: bool) -> Reading:
-        rewritten = self._utf8 is not self._raw or self._mends
+        rewritten = self._passage.transcoded or self._mends
         columns, rescues = asked(columns)
         return Reading(self._parser, columns, strict=strict, rescues=rescues, rewritten=rewritten)
 
@@ -85,21 +97,28 @@ class JsonRows:
         return [record for record in parsed if record is not None]
 
     @cached_property
-    def _utf8(self) -> Readable:
-        """The text; the mark of UTF-16 or UTF-32 at its start, which no UTF-8 has, outweighs the parser's charset."""
-        return utf8(self._raw, mark_of(self._raw.peek(_MARK)) or self._parser.charset)
+    def _passage(self) -> Passage:
+        return Passage(self._body, self._parser.charset, marked=True, span=self._span)
 
     @cached_property
-    def _batches(self) -> Iterator[Batch]:
-        mode = self._parser.invalid_string_escapes
-        text = self._utf8 if mode == "PASSTHROUGH" else Mended(self._utf8, mode)
-        body = text if isinstance(text, Lookahead) else Lookahead(text)
-        return batches(body, self._parser, offset=body.skip_bom(), size=self._block)
+    def _batches(self) -> Iterator[tuple[Batch, Place]]:
+        """The batches, and where each ends."""
+        passage, mode = self._passage, self._parser.invalid_string_escapes
+        if mode != "PASSTHROUGH":
+            mended = Lookahead(Mended(passage.text, mode))
+            found = batches(mended, self._parser, offset=mended.skip_bom(), size=self._block)
+            return ((batch, COUNTED) for batch in found)
+        passage.begin(passage.text.skip_bom(), 1, value_after, behind=BEHIND)
+        stop = Stop(passage.limit, 0 if passage.is_packed else BEHIND)
+        found = batches(
+            passage.text, self._parser, offset=passage.offset, line=passage.line, size=self._block, stop=stop
+        )
+        return ((batch, place if batch.between else COUNTED) for batch, place in passage.located(found))
 
     @property
     def _mends(self) -> bool:
         return self._parser.invalid_string_escapes != "PASSTHROUGH"
 
     @cached_property
-    def _first(self) -> Batch | None:
+    def _first(self) -> tuple[Batch, Place] | None:
         return next(self._batches, None)

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from chalicelib.config.columns import Column
 from chalicelib.config.parsers.columnar import ParquetObjects
+from chalicelib.core.places import WHOLE, Span
 from chalicelib.records.columnar.files import ArrowFile
-from chalicelib.records.columnar.pages import inferred, page, wanted
+from chalicelib.records.columnar.pages import counted, inferred, page, rows_after, wanted
 from chalicelib.records.pages import Page, Readable
 
 AT_ONCE = 64 << 20  # bytes of a row group without compression
@@ -30,11 +31,18 @@ class ParquetRows:
     """The rows of one Parquet file (records.pages.Rows)."""
 
     def __init__(
-        self, body: Readable, parser: ParquetObjects, *, batch_rows: int = BATCH_ROWS, at_once: int = AT_ONCE
+        self,
+        body: Readable,
+        parser: ParquetObjects,
+        *,
+        batch_rows: int = BATCH_ROWS,
+        at_once: int = AT_ONCE,
+        span: Span = WHOLE,
     ) -> None:
         self._body = ArrowFile(body, "a Parquet file")
         self._parser = parser
         self._batch_rows, self._at_once = batch_rows, at_once
+        self._before = span.after.record if span.after is not None else 0  # rows that were read before
 
     def infer(self) -> tuple[Column, ...]:
         """The declared columns, or those of the file."""
@@ -55,13 +63,17 @@ class ParquetRows:
 
     def pages(self, columns: tuple[Column, ...]) -> Iterator[Page]:
         """See records.pages.Rows."""
-        return (page(batch, columns) for batch in self._read(columns) if batch.num_rows)
+        return counted(page(batch, columns) for batch in self._read(columns) if batch.num_rows)
 
     def _read(self, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
         with self._body.understood("Parquet"):
             names = wanted(self._file.schema_arrow, columns)
+            left = self._before
             for group in range(self._file.num_row_groups):
-                yield from self._batches(group, names)
+                rows = self._file.metadata.row_group(group).num_rows
+                if left < rows:
+                    yield from rows_after(self._batches(group, names), left)
+                left = max(0, left - rows)
 
     @cached_property
     def _source(self) -> pa.PythonFile:

@@ -4,6 +4,7 @@ It takes objects wherever they stand: on lines, several on one, over many. What 
 otherwise than records.jsontext.convert does, is left to that.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -16,13 +17,18 @@ import re2
 
 from chalicelib.config.columns import Column, ColumnType
 from chalicelib.records.jsontext.convert import TEXTUAL, is_epoch
-from chalicelib.records.jsontext.nested import AsText, NotPlain, unmarked
+from chalicelib.records.jsontext.nested import Cut, Cutter, NotPlain, at_keys, outermost
 from chalicelib.records.jsontext.pointer import Path
+from chalicelib.records.jsontext.shapes import Shapes
 from chalicelib.records.types.schema import arrow_schema, arrow_type
 from chalicelib.records.types.values import arrow_reads, in_calendar, typed
 
+_LARGE = 1 << 17  # bytes for which only one way is tried: around a bad record they are read in pieces
 _DEEP = 1024  # levels that orjson follows; Arrow follows any number
-_BARE_NULL = re2.compile(rb"(?:\A|\})[ \t\r\n]*null")  # instead of an object: Arrow makes a row of it, or crashes
+_FIRST = 1 << 16  # bytes that are looked at to see which line ends there are
+_SHORT = 2 * _DEEP  # bytes: no shorter text has so many levels
+_NULL_FIRST = re.compile(rb"[ \t\r\n]*+null")  # instead of an object: Arrow makes a row of it, or crashes
+_NULL_LATER = re2.compile(rb"\}[ \t\r\n]*null")  # a pattern of its own, so that RE2 leaps from } to }
 
 Tree = dict[str, Any]  # of what lies at a key: a type, or a tree
 
@@ -35,22 +41,38 @@ class Fast:
         self._paths = [root + path for path in paths]
         self._root = root
         self._unexpected = "error" if strict else "ignore"
+        self._shapes = Shapes()
         self._usable = bool(columns) and all(paths) and not (strict and root)
 
     def __call__(self, data: bytes) -> pa.RecordBatch | None:
         """The batch; None if there is anything that Arrow cannot read, or not as we mean it."""
-        if self._schema is None or (b"null" in data and _BARE_NULL.search(data)):
+        if self._schema is None or _has_bare_null(data):
             return None
         try:
             data.decode()  # Arrow does not look whether strings are UTF-8
-            table = self._table(self._as_text(data) if self._as_text else data)
-            if self._root and self._leaf(table, self._root).null_count:
+        except UnicodeDecodeError:
+            return None
+        for cut in self._cuts if len(data) <= _LARGE else self._cuts[:1]:
+            try:
+                rows = self._rows(cut(data))
+            except (pa.ArrowInvalid, NotPlain):
+                continue
+            self._cuts = sorted(
+                self._cuts, key=lambda other: other is not cut
+            )  # what was good for these is for those that follow
+            return rows if rows is not None and not _is_deep(data) else None
+        return None
+
+    def _rows(self, text: Cut) -> pa.RecordBatch | None:
+        table = self._table(text.data)
+        if self._root and self._leaf(table, self._root).null_count:
+            return None
+        arrays = []
+        for column, path in zip(self._columns, self._paths, strict=True):
+            array = self._settled(self._leaf(table, path), column, text)
+            if array is None:
                 return None
-            arrays = [self._settled(table, *pair) for pair in zip(self._columns, self._paths, strict=True)]
-        except (UnicodeDecodeError, pa.ArrowInvalid, NotPlain):
-            return None
-        if any(array is None for array in arrays) or _is_deep(data, table.num_rows):
-            return None
+            arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self._columns))
 
     @cached_property
@@ -77,8 +99,12 @@ class Fast:
         return {path[-1] for column, path in pairs if column.type is ColumnType.JSON}
 
     @cached_property
-    def _as_text(self) -> AsText | None:
-        return AsText(self._json_keys) if self._json_keys else None
+    def _cuts(self) -> list[Cutter]:
+        """How values are cut out for json columns, the fastest way first."""
+        if not self._json_keys:
+            return [Cut]
+        by_key = at_keys(self._json_keys)
+        return [by_key] if any(len(path) > 1 for path in self._paths) else [outermost, by_key]
 
     def _table(self, data: bytes) -> pa.Table:
         return arrow_json.read_json(
@@ -92,14 +118,15 @@ class Fast:
         array = table[path[0]].combine_chunks()
         return pc.struct_field(array, list(path[1:])) if len(path) > 1 else array
 
-    def _settled(self, table: pa.Table, column: Column, path: Path) -> pa.Array | None:
-        array = self._leaf(table, path)
+    def _settled(self, array: pa.Array, column: Column, text: Cut) -> pa.Array | None:
         if column.type is ColumnType.JSON:
-            return unmarked(array)
+            return text.put_back(array, self._shapes)
         if column.type is ColumnType.DOUBLE and pc.any(pc.is_inf(array)).as_py():
             return None  # an integer of 400 digits, perhaps
         if pa.types.is_timestamp(array.type):
             return array if in_calendar([array]) else None
+        if pa.types.is_string(array.type):
+            text.look(array)
         if column.type not in TEXTUAL:
             return array
         result = typed(array.cast(pa.string()), column)
@@ -135,10 +162,29 @@ def _fields(tree: Tree) -> list[pa.Field]:
     ]
 
 
-def _is_deep(data: bytes, rows: int) -> bool:
-    """True if something may be nested more deeply than records.jsontext.convert reads."""
-    if data.count(b"{") + data.count(b"[") - rows < _DEEP:
-        return False
+def _has_bare_null(data: bytes) -> bool:
+    return b"null" in data and (_NULL_FIRST.match(data) is not None or _NULL_LATER.search(data) is not None)
+
+
+def _is_deep(data: bytes) -> bool:
+    """True if something in this sound text may be nested more deeply than records.jsontext.convert reads."""
+    between = b"}\r\n{" if b"}\r\n{" in data[:_FIRST] else b"}\n{"  # nowhere but between two records
+    at = 0
+    while len(data) - at > _SHORT:
+        end = data.rfind(b"\n", at, at + _SHORT) + 2 - len(between)  # most often it is one, and soon found
+        if data[end : end + len(between)] != between:
+            end = data.rfind(between, at, at + _SHORT)
+        if end < at:
+            end = data.find(between, at)
+            end = end if end >= 0 else len(data)
+            if data.count(b"{", at, end) + data.count(b"[", at, end) >= _DEEP and _grows(data[at:end]):
+                return True
+        at = end + 1
+    return False
+
+
+def _grows(data: bytes) -> bool:
+    """True if somewhere as many brackets as matter may be open at once."""
     parts = (data[start : start + _DEEP] for start in range(0, len(data), _DEEP))
     growth = (part.count(b"{") + part.count(b"[") - part.count(b"}") - part.count(b"]") for part in parts)
     return max(accumulate(growth)) >= _DEEP // 2

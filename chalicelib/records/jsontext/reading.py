@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from chalicelib.records.pages import Page, Reject
 from chalicelib.records.rescue import Rescued, Taken, beside
 from chalicelib.records.types.schema import arrow_schema
 
-_PIECE = 1 << 16  # bytes whose objects live at the same time: half as much CPU as with whole batches
+_PIECE = 1 << 16  # bytes that are read again around a bad record, and whose objects live at the same time
 _INEXACT_RECORD = re.compile(INEXACT)
 _INEXACT_BATCH = re2.compile(INEXACT)
 
@@ -46,17 +46,29 @@ class Reading:
         rows = self._at_once(batch.data) if batch.known is None else None
         if rows is not None:
             return Page(rows, ())
+        parts = list(batch.parts(_PIECE))
+        if len(parts) == 1:
+            return self._split(batch)
+        return _together([self._part(part) for part in parts])
+
+    def _part(self, batch: Batch) -> Page:
+        rows = self._at_once(batch.data)
+        return Page(rows, ()) if rows is not None else self._split(batch)
+
+    def _split(self, batch: Batch) -> Page:
+        """What cannot be read at once as it stands, split into records."""
         pieces = batch.pieces(self.parser)
         sound = [batch.data[piece.start : piece.end] for piece in pieces if piece.why is None]
         bad = {index: piece.why for index, piece in enumerate(pieces) if piece.why is not None}
         text = b"\n".join(sound)
+        rows = None
         if sound and len(text) + 1 != len(batch.data):  # not the very text that Arrow has just refused
             rows = self._at_once(text)
         if rows is None and self.rescues and sound:
             rows = self._with_left(text, sound)
         if rows is None:
             indices = [index for index in range(len(pieces)) if index not in bad]
-            rows = self._one_by_one(sound, indices, bad)
+            rows = self._in_parts(sound, indices, bad)
         return Page(rows, tuple(self._rejects(batch, pieces, bad)))
 
     def parsed(self, raw: bytes, *, exact: bool) -> Parsed:
@@ -119,18 +131,21 @@ class Reading:
                     return None
         return beside(rows, rescued.column(len(raws)))
 
-    def _one_by_one(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
+    def _in_parts(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
+        """The rows of records that cannot be read all at once: of those around the bad ones most can."""
         parts, start, size = [], 0, 0
         for end, raw in enumerate(raws, 1):
             size += len(raw)
             if size >= _PIECE or end == len(raws):
-                parts.append(self._part(raws[start:end], indices[start:end], bad))
+                part = raws[start:end]
+                rows = self._at_once(b"\n".join(part)) if len(part) < len(raws) else None
+                parts.append(self._one_by_one(part, indices[start:end], bad) if rows is None else rows)
                 start, size = end, 0
         if parts:
-            return pa.concat_batches(parts)
+            return _one(parts)
         return beside(_nothing(self.columns), None) if self.rescues else _nothing(self.columns)
 
-    def _part(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
+    def _one_by_one(self, raws: list[bytes], indices: list[int], bad: dict[int, str]) -> pa.RecordBatch:
         records, places = Records(rescued=Rescued() if self.rescues else None), []
         careful = _INEXACT_BATCH.search(b"\n".join(raws)) is not None
         for index, raw in zip(indices, raws, strict=True):
@@ -185,6 +200,21 @@ def path_of(column: Column) -> Path:
     if column.element_at is None:
         return (column.src or column.name,)
     return ((column.src,) if column.src else ()) + path(column.element_at)
+
+
+def _together(pages: list[Page]) -> Page:
+    rejects: list[Reject] = []
+    records = 0
+    for page in pages:
+        rejects += (replace(reject, record=records + reject.record) for reject in page.rejects)
+        records += page.batch.num_rows + len(page.rejects)
+    return Page(_one([page.batch for page in pages]), tuple(rejects))
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if not batches[0].num_columns:
+        return without_columns(sum(batch.num_rows for batch in batches))
+    return pa.concat_batches(batches)
 
 
 def _batch(arrays: list[pa.Array], columns: tuple[Column, ...], rows: int) -> pa.RecordBatch:

@@ -17,7 +17,7 @@ class Lookahead:
 
     def peek(self, size: int) -> bytes:
         """The next bytes, at least `size` unless the stream ends before; they stay in it."""
-        parts = [self._held]
+        parts = [self._held] if self._held else []  # bytes.join copies no single part
         have = len(self._held)
         while have < size and (more := self._body.read(size - have)):
             parts.append(more)
@@ -25,15 +25,29 @@ class Lookahead:
         self._held = b"".join(parts)
         return self._held
 
+    @property
+    def held(self) -> int:
+        """How many bytes were taken from the body and not yet read."""
+        return len(self._held)
+
+    def back(self, data: bytes) -> None:
+        """Put bytes in front that were read."""
+        self._held = data + self._held
+
     def drop(self, size: int) -> None:
         """Forget the first `size` bytes of the last peek."""
         self._held = self._held[size:]
 
-    def read(self, size: int, /) -> bytes:
-        """Exactly `size` bytes, fewer only at the end."""
-        data = self.peek(size)
-        self._held = data[size:]
-        return data[:size] if self._held else data
+    def read(self, size: int, /, before: bytes = b"") -> bytes:
+        """Exactly `size` bytes, fewer only at the end; `before` stands before them, and costs no copy of its own."""
+        parts, have = [part for part in (before, self._held) if part], len(self._held)
+        while have < size and (more := self._body.read(size - have)):
+            parts.append(more)
+            have += len(more)
+        data = b"".join(parts)
+        end = len(before) + size
+        self._held = data[end:]
+        return data[:end] if self._held else data
 
     def up_to(self, find: Callable[[bytes], bytes | None], window: int) -> bytes:
         """What `find` finds at the start, looking at `window` bytes or more; all of the stream if it finds nothing.
