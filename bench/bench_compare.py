@@ -149,7 +149,7 @@ def sizes(options: argparse.Namespace) -> dict[str, int]:
     if options.quick:
         usual = {"taxi": 30, "events": 6, "small": 100}
     else:
-        usual = {"taxi": 400, "weblog": 200, "events": 200, "small": 2000}
+        usual = {"taxi": 400, "weblog": 200, "events": 200, "lines": 200, "small": 2000}
     given = {**dict.fromkeys(data.SHAPES, options.mb), "small": options.objects}
     return {kind: given[kind] or usual.get(kind, 30) for kind in options.kinds or usual}
 

@@ -19,6 +19,7 @@ TITLES = {
     "taxi": "numbers and times in CSV",
     "weblog": "text in CSV",
     "events": "nested JSON Lines",
+    "lines": "the flat columns of nested JSON Lines",
     "small": "small objects of CSV",
 }
 

@@ -116,7 +116,7 @@ def csv_parser(columns: dict[str, str]) -> Callable[[bytes], pa.Table]:
 
 def json_parser(columns: dict[str, str]) -> Callable[[bytes], pa.Table]:
     schema = pa.schema([(name, NESTED.get(name) or TYPES[kind]) for name, kind in columns.items()])
-    options = arrow_json.ParseOptions(explicit_schema=schema)
+    options = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
 
     def parse(piece: bytes) -> pa.Table:
         read = arrow_json.ReadOptions(use_threads=False, block_size=len(piece) + 1)
@@ -220,7 +220,7 @@ def ahead(fetch: Callable[[str], bytes], keys: list[str]) -> Iterator[bytes]:
             yield running.popleft().result()
 
 
-WAYS = {"taxi": delimited, "weblog": delimited, "events": lines, "small": small}
+WAYS = {"taxi": delimited, "weblog": delimited, "events": lines, "lines": lines, "small": small}
 
 if __name__ == "__main__":
     run(lambda job: {"rows": WAYS[job.kind](job)})

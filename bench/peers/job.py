@@ -34,8 +34,8 @@ class Job:
 
     @property
     def is_csv(self) -> bool:
-        """All kinds are, but the events."""
-        return self.kind != "events"
+        """All kinds are, but those of events."""
+        return self.kind not in ("events", "lines")
 
     @property
     def cores(self) -> int:

@@ -37,7 +37,8 @@ def batches(job: Job, body: Any) -> Iterator[pa.RecordBatch]:
     if job.is_csv:
         convert = arrow_csv.ConvertOptions(column_types=known, null_values=[""], strings_can_be_null=True)
         return iter(arrow_csv.open_csv(body, convert_options=convert))
-    options = arrow_json.ParseOptions(explicit_schema=pa.schema(known))
+    unknown = "infer" if "json" in job.columns.values() else "ignore"
+    options = arrow_json.ParseOptions(explicit_schema=pa.schema(known), unexpected_field_behavior=unknown)
     return iter(arrow_json.open_json(body, arrow_json.ReadOptions(block_size=4 << 20), options))
 
 

@@ -2,12 +2,11 @@
 
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
+from chalicelib.aws.bulk import packed, unpacked, without_bulk
 from chalicelib.aws.items import (
     WRITES,
     Codec,
@@ -23,8 +22,7 @@ from chalicelib.aws.items import (
     wire,
 )
 from chalicelib.core.jobs import Job, JobChange, together
-from chalicelib.core.objects import ObjectRef
-from chalicelib.core.tasks import Progress, Staged, Task, TaskState
+from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import Throttled
 
 if TYPE_CHECKING:
@@ -36,20 +34,10 @@ SMALL = 4_000  # bytes of a task without its members
 COUNT = "count_"  # a job's counts are attributes of their own: DynamoDB adds to top-level numbers only
 
 
-@dataclass(frozen=True, slots=True)
-class _Bulk:
-    """What makes a task's item large, kept as compressed JSON: 500 members and their outcomes fit 400 KB with ease."""
-
-    members: tuple[ObjectRef, ...]
-    staged: Staged | None = None
-    progress: Progress | None = None
-
-
 _Portion = list[tuple[Task, JobChange, dict[str, Any]]]  # with the put of each task
 
 _jobs = Codec(Job)
 _tasks = Codec(Task)
-_bulk = TypeAdapter(_Bulk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +247,12 @@ def _portions(steps: _Portion) -> Iterator[_Portion]:
 def _item(task: Task) -> Item:
     shard = None if task.is_over else str(zlib.crc32(task.job.encode()) % SHARDS)
     staged_at = stamp(task.staged.at) if task.staged and task.state is TaskState.STAGED else None
-    bulk = zlib.compress(
-        _bulk.dump_json(_Bulk(task.members, task.staged, task.progress), by_alias=True, exclude_none=True)
-    )
-    bare = replace(task, members=(), staged=None, progress=None)
-    return {**_tasks.item(bare, shard=shard, due_at=stamp(task.due_at), staged_at=staged_at), "bulk": {"B": bulk}}
+    item = _tasks.item(without_bulk(task), shard=shard, due_at=stamp(task.due_at), staged_at=staged_at)
+    return {**item, "bulk": {"B": packed(task)}}
 
 
 def _task(item: Item) -> Task:
-    bulk = _bulk.validate_json(zlib.decompress(item["bulk"]["B"]))
-    return replace(_tasks.value(item), members=bulk.members, staged=bulk.staged, progress=bulk.progress)
+    return unpacked(_tasks.value(item), item["bulk"]["B"])
 
 
 def _job(item: Item) -> Job:

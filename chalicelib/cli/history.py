@@ -1,6 +1,6 @@
 """`history`, `job`, `objects`: what happened, to each run and to each object."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -9,7 +9,8 @@ from chalicelib import wiring
 from chalicelib.cli.output import ago, json_option, show_one, show_rows
 from chalicelib.core.jobs import Job
 from chalicelib.core.ledger import Entry, State
-from chalicelib.core.tasks import Task
+from chalicelib.core.parts import parts as parts_of
+from chalicelib.core.tasks import Task, TaskState
 from chalicelib.errors import ConfigError
 
 SELDOM = ("rows_out", "rejects_out")  # of removals and undos: what left the tables
@@ -87,13 +88,16 @@ def _for_people(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _task(task: Task) -> dict[str, Any]:
-    outcomes = {o.key: o for o in task.staged.outcomes} if task.staged else {}
+    left = task.staged or task.progress
+    outcomes = {o.key: o for o in left.outcomes} if left else {}
+    parts = _parts(task) if task.state is TaskState.DIVIDED else ()
     return {
         "task": task.number,
         "state": str(task.state),
         "attempt": task.attempt,
+        **_so_far(task, parts),
         "snapshot": task.snapshot,
-        "error": task.error,
+        "error": next((each.error for each in (task, *parts) if each.error), None),
         "rejects": sum(file.rows for file in task.staged.rejected) if task.staged else None,
         "objects": [
             {
@@ -107,6 +111,25 @@ def _task(task: Task) -> dict[str, Any]:
             for member in task.members
         ],
     }
+
+
+def _parts(task: Task) -> Sequence[Task]:
+    """As far as they are stored; the rest as they will be."""
+    wanted = parts_of(task, due_at=task.due_at)
+    stored = {part.number: part for part in wiring.jobs().tasks(wanted[0].job)}
+    return [stored.get(part.number, part) for part in wanted]
+
+
+def _so_far(task: Task, parts: Sequence[Task]) -> dict[str, Any]:
+    """How far a large object is: what its parts have read, or what was handed over."""
+    told: dict[str, Any] = {}
+    if parts:
+        told["parts"] = len(parts)
+        told["parts read"] = sum(part.state is TaskState.READ for part in parts)
+    begun = [each.progress.begun for each in (task, *parts) if each.progress and each.progress.begun]
+    if begun:
+        told["rows so far"] = sum(each.tally.rows for each in begun)
+    return told
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

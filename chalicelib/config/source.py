@@ -91,6 +91,11 @@ class Source(Spec):
         return self.path if self.path is not None else self.path_prefix
 
     @property
+    def divided_from(self) -> int | None:
+        """Bytes of an object from which on it is read in parts, if its text can be cut; None: never (W7)."""
+        return 2 * self.split_size or None
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is legal but hardly meant (F19)."""
         if self.path_prefix.startswith("/"):

@@ -14,7 +14,7 @@ the next one true as well, to the last byte (W7); one that began elsewhere read 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,14 +27,16 @@ from chalicelib.core.tasks import (
     OutcomeKind,
     Progress,
     Staged,
+    StagedFile,
     Tally,
     Task,
     TaskState,
     advanced,
+    staged_with,
 )
 
 MAX_PARTS = 400  # of one object; those of the largest have more than was asked for
-MAX_FILES = 10_000  # that one task can name in an item of 400 KB
+MAX_FILES = 10_000  # that one task can name in an item of 400 KB; 26 bytes each, of an upload 130 and 18 for each part
 
 _PART = re.compile(r"(?P<job>.+)\.p(?P<number>[0-9]+)\.[0-9]+")
 
@@ -108,8 +110,7 @@ def join(task: Task, done: Sequence[Task], *, now: datetime) -> Joined:
             return Joined(_ended(done[: number + 1], outcome, now))
         if not fits:
             return Joined(progress=_on_from(task, done[:number]))
-    files = sum(len(_staged(part).files) + len(_staged(part).rejected) for part in done)
-    if files > MAX_FILES:  # each part has a file of every partition; one after the other they share them
+    if _are_too_many(done):
         return Joined(progress=_anew(task))
     tally = _tally(done)
     loaded = Outcome(
@@ -126,9 +127,7 @@ def join(task: Task, done: Sequence[Task], *, now: datetime) -> Joined:
 def joined(task: Task, done: Joined, *, now: datetime, patience: timedelta) -> Task:
     """A divided task after its parts were joined."""
     if done.staged is not None:
-        changes = {"state": TaskState.STAGED, "staged": done.staged, "division": None}
-        table = done.staged.out.address if done.staged.out is not None else task.table
-        return advanced(task, **changes, table=table, due_at=now + patience)
+        return staged_with(task, done.staged, nudge_after=patience)
     return advanced(task, state=TaskState.PLANNED, progress=done.progress, division=None, due_at=now + patience)
 
 
@@ -153,11 +152,21 @@ def _out(done: Sequence[Task]) -> Iceberg | Parquet | None:
     return next((_staged(part).out for part in done if _staged(part).files), _staged(done[0]).out)
 
 
+def are_too_many(files: Iterable[StagedFile]) -> bool:
+    """True if one task cannot name all these files."""
+    return sum(1 if file.upload is None else 4 + len(file.upload.parts) for file in files) > MAX_FILES
+
+
+def _are_too_many(done: Sequence[Task]) -> bool:
+    """True of the files of these parts: each has one of every partition, which those who read in a row share."""
+    return are_too_many(file for part in done for file in (*_staged(part).files, *_staged(part).rejected))
+
+
 def _on_from(task: Task, done: Sequence[Task]) -> Progress:
     """The way on from where these parts end, as if one attempt after the other had read them."""
     division, last = task.division, _begun(done[-1])
     assert division is not None
-    if last.span.after is None:
+    if last.span.after is None or _are_too_many(done):
         return _anew(task)
     records = sum(begun.span.after.record for begun in map(_begun, done) if begun.span.after is not None)
     begun = Begun(

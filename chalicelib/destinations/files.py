@@ -6,8 +6,9 @@ in one go at the end. So a year of hours in one object is 8,760 files, and not a
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from chalicelib.config.columns import Column
 from chalicelib.core.tasks import StagedFile
+from chalicelib.destinations.behind import Behind
 from chalicelib.destinations.encoding import WRITER
 from chalicelib.destinations.partitions import Placed
 from chalicelib.destinations.ports import Sink
@@ -62,6 +64,7 @@ class Files:
     def __init__(self, create: Callable[[int], tuple[str, Sink]], limits: Limits) -> None:
         self._create = create
         self._limits = limits
+        self._behind = Behind()  # nobody else's: who aborts these files must not swallow what went wrong with others
         self._columns: tuple[Column, ...] = ()
         self._schema: pa.Schema | None = None
         self._waiting = Waiting(limits.array_bytes)
@@ -82,6 +85,7 @@ class Files:
         for number in list(self._open):
             self._write(number, runs.pop(number))
             self._close(number)
+        self._behind.end()
         spills, self._spills = self._spills, []
         return Loose(self._columns, self._schema, spills, runs) if self._schema is not None else None
 
@@ -97,12 +101,14 @@ class Files:
     def finish(self) -> tuple[StagedFile, ...]:
         """All files, complete."""
         self._close_all(self._waiting.take())
+        self._behind.end()
         return tuple(file for file, _ in self._closed)
 
     def abort(self) -> None:
         """Forget all files; safe to call twice."""
         self._waiting = Waiting(self._limits.array_bytes)
         self._forget_spills()
+        self._behind.end()
         for file in self._open.values():
             file.abort()
         self._open.clear()
@@ -152,11 +158,15 @@ class Files:
         spilled = (spill.take(number) for spill in self._spills)
         for rows in _row_groups(chain(*spilled, batches), self._limits):
             file = self._opened(number)
-            file.write(pa.Table.from_batches(rows).unify_dictionaries(), self._limits.row_group_rows)
-            if file.size >= self._limits.file_bytes or file.chunks >= self._limits.chunks:
+            file.add(rows, self._limits.row_group_rows)
+            self._behind.do(partial(file.write, rows, self._limits.row_group_rows))
+            if file.chunks >= self._limits.chunks:
                 self._close(number)
 
     def _opened(self, number: int) -> "_ParquetFile":
+        self._behind.settle()
+        if number in self._open and self._open[number].size >= self._limits.file_bytes:
+            self._close(number)
         if number not in self._open:
             path, sink = self._create(number)
             self._open[number] = _ParquetFile(path, sink, self._schema)
@@ -165,6 +175,7 @@ class Files:
     def _close(self, number: int) -> None:
         file = self._open.get(number)  # stays ours to abort until it is closed
         if file is not None:
+            self._behind.settle()
             staged = file.close(self._columns)
             self._closed.append((staged, file.sink))
             del self._open[number]
@@ -216,10 +227,15 @@ class _ParquetFile:
         """Of columns, which the footer will name."""
         return self._groups * self._columns
 
-    def write(self, rows: pa.Table, row_group_rows: int) -> None:
+    def add(self, batches: Sequence[pa.RecordBatch], row_group_rows: int) -> None:
+        """Count rows that are to be written."""
+        rows = sum(batch.num_rows for batch in batches)
+        self._rows += rows
+        self._groups += -(-rows // row_group_rows)
+
+    def write(self, batches: Sequence[pa.RecordBatch], row_group_rows: int) -> None:
+        rows = pa.Table.from_batches(batches).unify_dictionaries()
         self._writer.write_table(rows, row_group_size=row_group_rows)
-        self._rows += rows.num_rows
-        self._groups += -(-rows.num_rows // row_group_rows)
 
     def close(self, columns: tuple[Column, ...]) -> StagedFile:
         self._writer.close()

@@ -15,6 +15,7 @@ import secrets
 from typing import Literal
 
 from chalicelib.config.destination import Iceberg, Parquet, Transform
+from chalicelib.core.parts import parent_of
 
 NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Athena call the partition of NULL
 SEGMENT = 255  # bytes of a folder's name: what file systems and some S3-compatible stores take
@@ -31,7 +32,9 @@ def data_root(warehouse: str, out: Iceberg | Parquet, task_id: str) -> str:
     folder = root(warehouse, out.type, out.database, out.table)
     if isinstance(out, Iceberg):
         return f"{folder}/data"
-    return f"{folder}/{run_folder(task_id.rpartition('/')[0])}" if out.replaces else folder
+    job = task_id.rpartition("/")[0]
+    whole = parent_of(job)  # all of a run lies in one folder, which a catalogue moves to
+    return f"{folder}/{run_folder(whole[0] if whole else job)}" if out.replaces else folder
 
 
 def run_folder(job: str) -> str:

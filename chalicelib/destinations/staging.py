@@ -67,13 +67,16 @@ class Staging:
         """The destination; with the time column that was chosen, once there are rows."""
         return self._out
 
-    def write(self, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> None:
+    def write(self, batch: pa.RecordBatch, columns: tuple[Column, ...], at: datetime | None = None) -> None:
         """Rows of the object that is being read: `columns`, then the origin columns if the destination has them.
+
+        `at`: when its reading began, which may have been another attempt; left out: what the rows or the clock say.
 
         Raises PipelineMismatch where the rows do not have what partitions need, or have too many of them.
         """
         if batch.num_rows == 0:
             return
+        self._read_at = at or self._read_at
         placed = self._placed(batch, columns)
         self._pending.append(placed)
         self._pending_bytes += batch.nbytes + self._limits.array_bytes * batch.num_columns

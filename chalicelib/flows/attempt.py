@@ -9,7 +9,7 @@ from itertools import takewhile
 from chalicelib.config.destination import Iceberg, Parquet
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.objects import ObjectRef
-from chalicelib.core.parts import MAX_FILES
+from chalicelib.core.parts import are_too_many
 from chalicelib.core.tasks import Begun, Division, Outcome, OutcomeKind, Progress, Staged, StagedFile, Task
 from chalicelib.errors import SourceUnavailable
 from chalicelib.flows.course import Course
@@ -18,7 +18,7 @@ from chalicelib.flows.read import Reader
 from chalicelib.flows.together import Together, in_turn
 
 SMALL = 8 << 20  # bytes of an object that is read in one go, whatever the clock says
-AT_ONCE = 64 << 20  # bytes of such objects between two looks at the clock
+AT_ONCE = 16 << 20  # bytes of such objects between two looks at the clock
 
 
 def basis(pipeline: Pipeline) -> str:
@@ -109,8 +109,10 @@ class Attempt:
 
     def _staged(self) -> Staged:
         rows, rejects = self.reader.rows, self.reader.rejects
-        files = (*self.files, *rows.finish())
-        return Staged(tuple(self.outcomes), files, self.now(), (*self.rejected, *rejects.finish()), self._out)
+        files, rejected = (*self.files, *rows.finish()), (*self.rejected, *rejects.finish())
+        if self.task.progress is not None:
+            self._check(*files, *rejected)
+        return Staged(tuple(self.outcomes), files, self.now(), rejected, self._out)
 
     def _progress(self) -> Progress:
         (kept, more), (kept_rejects, more_rejects) = self.reader.rows.pause(), self.reader.rejects.pause()
@@ -126,14 +128,16 @@ class Attempt:
             self._out,
             begun,
         )
-        named = (*progress.files, *progress.rejected, *(begun.files if begun else ()))
-        if len(named) > MAX_FILES:
+        self._check(*progress.files, *progress.rejected, *((*begun.files, *begun.rejected) if begun else ()))
+        return progress
+
+    def _check(self, *files: StagedFile) -> None:
+        if are_too_many(files):
             raise SourceUnavailable(
-                f"the rows read so far are in {len(named):,} files, and one task can name {MAX_FILES:,}",
+                f"the rows read so far are in {len(files):,} files, and one task cannot name as many",
                 where=f"task {self.task.id}",
                 remedy="Choose a coarser out.transform, or give the load function more time",
             )
-        return progress
 
     @property
     def _out(self) -> Iceberg | Parquet:

@@ -1,14 +1,16 @@
 """Course: how far the reading of one object has come, over one attempt or several."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.config.columns import Column
 from chalicelib.core.objects import ObjectRef
 from chalicelib.core.places import WHOLE, Place, Span
 from chalicelib.core.tasks import Begun, Tally
-from chalicelib.errors import DecodeError
+from chalicelib.errors import SourceUnavailable
 from chalicelib.records.stream import Page, Stretch
+
+SOON = timedelta(seconds=5)  # to come back to a place, whatever the time that there is
 
 
 @dataclass(slots=True)
@@ -77,12 +79,17 @@ class Course:
         self.first_at = self.first_at or now
 
     def check_pace(self, now: datetime) -> None:
-        """Raise DecodeError if coming back to the place took most of the time: soon it would take all of it."""
+        """Raise SourceUnavailable if coming back to the place took most of the time: soon it would take all of it.
+
+        Where it took seconds only, the time was short and not the way long. It may have been S3 that was slow, so
+        that the next attempt may do better; if none does, the object is set aside.
+        """
         assert self.first_at is not None, "something was read"
-        if self.goes_on and self.first_at - self.started > (now - self.started) * 0.8:
-            seconds = (self.first_at - self.started).total_seconds()
-            raise DecodeError(
-                f"{seconds:.0f} seconds went into decoding what was read before, and hardly any are left to go on",
+        way = self.first_at - self.started
+        seconds = way.total_seconds()
+        if self.span.after is not None and way > max(SOON, (now - self.started) * 0.8):
+            raise SourceUnavailable(
+                f"{seconds:.0f} seconds went into coming back to where it was left, and hardly any are left to go on",
                 where=str(self.ref),
                 remedy="Store it in several gzip members, as zstd frames, or smaller; or give load more time",
             )

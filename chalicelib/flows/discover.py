@@ -149,7 +149,8 @@ class Discover:
     ) -> tuple[str, ...]:
         """The ids of the jobs that it takes: one for so many tasks as can be stored at once."""
         source, started = pipeline.source, list[str]()
-        groups = list(plan(wanted, min_task_size=source.min_task_size, max_objects=source.max_task_files))
+        least, most = source.min_task_size, source.max_task_files
+        groups = list(plan(wanted, min_task_size=least, max_objects=most, alone=source.divided_from))
         for part in range(0, max(1, len(groups)), MAX_TASKS):
             name = job if part == 0 else f"{job}.{part}"
             owners = {Owner(name, number): group for number, group in enumerate(groups[part : part + MAX_TASKS])}

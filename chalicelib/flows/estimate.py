@@ -61,7 +61,8 @@ class Estimating:
         prefix = checked(pipeline, bounds)
         walk = _Walk(self, pipeline, bounds, prefix)
         source = pipeline.source
-        for group in plan(walk.wanted(), min_task_size=source.min_task_size, max_objects=source.max_task_files):
+        least, most = source.min_task_size, source.max_task_files
+        for group in plan(walk.wanted(), min_task_size=least, max_objects=most, alone=source.divided_from):
             walk.tasks += bool(group)
         at_once = max(1, min(walk.tasks, max_concurrent_tasks or TASKS_AT_ONCE))
         return Estimate(

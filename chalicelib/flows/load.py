@@ -36,7 +36,7 @@ from chalicelib.flows.ports import (
     Queue,
     Stage,
 )
-from chalicelib.flows.read import Reader, denied
+from chalicelib.flows.read import ERROR_TEXT, Reader, denied
 from chalicelib.flows.settled import Settled
 from chalicelib.flows.together import in_turn
 
@@ -165,7 +165,8 @@ class Load:
             self.metrics.count("ConnectionsFailing", 1)  # without a dimension: one alarm watches them all
 
     def _given_up(self, task: Task) -> Staged:
-        error = f"{task.tries - 1} attempts ended without a word: too large for the time or the memory there is"
+        said = f"; one said: {task.error}"[:ERROR_TEXT] if task.error else ""
+        error = f"{task.tries - 1} attempts ended without a word: too large for the time or the memory there is{said}"
         outcomes = (Outcome(m.key, OutcomeKind.FAILED, reason=Reason.GAVE_UP, error=error) for m in task.members)
         return Staged(tuple(outcomes), files=(), at=self.now())
 

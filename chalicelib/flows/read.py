@@ -200,7 +200,7 @@ class Reader:
                 where=str(ref),
                 remedy="Declare columns, or leave out.origin_columns on",
             )
-        self.rows.write(batch, columns)
+        self.rows.write(batch, columns, run_at)
         if page.rejects:
             bad = rejected(
                 page.rejects,

@@ -51,7 +51,8 @@ class Recover:
         waiting = rules.resume(task, until=self.now() + self.patience)
         if waiting is None or not self.jobs.swap(waiting):
             return  # it moved on by itself
-        self.metrics.count("TasksRecovered", 1, pipeline=task.pipeline, state=task.state)
+        if task.state is not TaskState.DIVIDED:  # it waits for its parts, and those that stand still are counted
+            self.metrics.count("TasksRecovered", 1, pipeline=task.pipeline, state=task.state)
         if task.state is TaskState.STAGED:
             self.queue.commit([waiting])
         else:

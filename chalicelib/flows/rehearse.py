@@ -68,7 +68,7 @@ class _Nothing:
 
     out: Iceberg | Parquet
 
-    def write(self, batch: "pa.RecordBatch", columns: tuple[Column, ...]) -> None:
+    def write(self, batch: "pa.RecordBatch", columns: tuple[Column, ...], at: datetime | None = None) -> None:
         pass
 
     def keep(self) -> None:

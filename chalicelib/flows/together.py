@@ -165,7 +165,7 @@ class Together:
             batch = page.batch
             if reader.pipeline.out.origin_columns:
                 batch = with_origins(batch, refs, page.owners, at)
-            reader.rows.write(batch, read.columns)
+            reader.rows.write(batch, read.columns, at)
             for number, count in page.rows:
                 rows[number] += count
             for number, bad in page.rejects:

@@ -162,7 +162,7 @@ class Turn:
                 return True
             most = min(source.max_task_files, files or source.max_task_files)
             least = min(source.min_task_size, size or source.min_task_size)
-            groups = plan(self.waiting, min_task_size=least, max_objects=most)
+            groups = plan(self.waiting, min_task_size=least, max_objects=most, alone=source.divided_from)
             group = next(groups, [])
             full = len(group) == most or sum(ref.size for ref in group) >= least or len(group) < len(self.waiting)
             if not group or not (full or everything):

@@ -25,7 +25,14 @@ REJECTED: tuple[Column, ...] = (
 
 
 def rejected(
-    rejects: Sequence[Reject], ref: ObjectRef, *, pipeline: str, job: str, entry: str | None, at: datetime, counted: bool = True
+    rejects: Sequence[Reject],
+    ref: ObjectRef,
+    *,
+    pipeline: str,
+    job: str,
+    entry: str | None,
+    at: datetime,
+    counted: bool = True,
 ) -> pa.RecordBatch:
     """The rows for these rejects of one object; not `counted` if nobody knows how many records are before them."""
     count = len(rejects)

@@ -4,6 +4,7 @@ import codecs
 import io
 
 from chalicelib.config.filters import Filter
+from chalicelib.config.filters.add_time import AddTime
 from chalicelib.config.filters.file_metadata import Fact, FileMetadata
 from chalicelib.config.formats import Parser
 from chalicelib.config.parsers.csv import Csv
@@ -31,7 +32,7 @@ def splittable(source: Source, head: bytes, encoding: str | None, filters: tuple
     takes at most 1 MiB. Not what is packed twice, archives, JSON in arrays, charsets in which a character may take
     several bytes, but for UTF-8, and where rows are numbered.
     """
-    if any(isinstance(each, FileMetadata) and _numbers(each) for each in filters):
+    if any(map(_numbers, filters)):
         return False
     try:
         member = next(decoded(io.BytesIO(head), source.decoders, encoding=encoding))
@@ -43,8 +44,11 @@ def splittable(source: Source, head: bytes, encoding: str | None, filters: tuple
     return bool(text) and mark_of(text) is None and _shows_records(source.parser, text)
 
 
-def _numbers(declared: FileMetadata) -> bool:
-    return any(column.value is Fact.ROW_NUMBER for column in declared.columns)
+def _numbers(declared: Filter) -> bool:
+    """True if what it makes of a row depends on how many are before it."""
+    if isinstance(declared, AddTime):
+        return declared.from_value is not None and declared.from_value.mode == "incremental_time"
+    return isinstance(declared, FileMetadata) and any(column.value is Fact.ROW_NUMBER for column in declared.columns)
 
 
 def _is_in_units(head: bytes) -> bool:

@@ -10,8 +10,21 @@ from chalicelib import wiring
 from chalicelib.core.jobs import Job, JobKind
 from chalicelib.core.ledger import Entry, Owner, State
 from chalicelib.core.objects import ObjectRef
+from chalicelib.core.parts import parts
+from chalicelib.core.places import WHOLE, Span
 from chalicelib.core.selection import Reason
-from chalicelib.core.tasks import Outcome, OutcomeKind, Staged, StagedFile, Task, TaskState
+from chalicelib.core.tasks import (
+    Begun,
+    Division,
+    Outcome,
+    OutcomeKind,
+    Progress,
+    Staged,
+    StagedFile,
+    Tally,
+    Task,
+    TaskState,
+)
 from tests.cli.conftest import Run
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -76,6 +89,28 @@ def test_a_job_is_shown_with_its_tasks_and_their_objects(ran: Run) -> None:
     assert [one["key"] for one in task["objects"]] == ["in/a.csv", ODD]
     assert [one["outcome"] for one in task["objects"]] == ["loaded", "failed"]
     assert "identity: e:e1" in ran("job", "j1").out
+
+
+def test_a_job_tells_how_far_a_large_object_is(flights: Run) -> None:
+    big, small = replace(ref("in/big.csv"), size=100), ref("in/a.csv")
+    handed = Progress(3, "b", (Outcome("in/a.csv", OutcomeKind.LOADED, rows=3),), begun=come(WHOLE, 7))
+    going = Task("j1", 0, "flights", "t", (small, big), TaskState.PLANNED, NOW, attempt=3, progress=handed)
+    division = Division(1, "b", 25, (), NOW)
+    divided = Task("j1", 1, "flights", "t", (big,), TaskState.DIVIDED, NOW, attempt=1, division=division)
+    wiring.jobs().start(Job("j1", JobKind.ARRIVAL, "flights", NOW, 2, 2, 2), [going, divided])
+    read, failing, *_ = parts(divided, due_at=NOW)
+    read = replace(read, state=TaskState.READ, progress=Progress(1, "b", begun=come(Span(0, 25), 40)))
+    failing = replace(failing, error="S3 is slow", progress=Progress(1, "b", begun=come(Span(25, 50), 2)))
+    wiring.jobs().add([read, failing])
+    first, second = json.loads(flights("job", "j1", "--json").out)["tasks"]
+    assert (first["rows so far"], [one["rows"] for one in first["objects"]]) == (7, [3, None])
+    assert "parts" not in first
+    assert (second["parts"], second["parts read"], second["rows so far"]) == (4, 1, 42)
+    assert second["error"] == "S3 is slow"
+
+
+def come(span: Span, rows: int) -> Begun:
+    return Begun(span, (), NOW, Tally(rows))
 
 
 def test_objects_are_listed_by_state_and_prefix(ran: Run) -> None:

@@ -150,8 +150,9 @@ def test_a_refusal_is_the_objects_whoever_met_it() -> None:
     assert made.outcomes == (GONE,)
 
 
-def test_more_files_than_a_task_can_name_are_read_again_in_one_piece() -> None:
-    tasks = all_done()
+@pytest.mark.parametrize("third", [510, 513], ids=["fits", "does not fit"])
+def test_more_files_than_a_task_can_name_are_read_again_in_one_piece(third: int) -> None:
+    tasks = all_done(begins=(5, 260, third, 760))
     tasks[1] = done(tasks[1], 260, 510, files=MAX_FILES)
     made = join(divided(), tasks, now=NOW)
     assert made.progress is not None and made.progress.begun is not None

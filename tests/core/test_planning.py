@@ -51,6 +51,13 @@ def test_only_the_last_task_or_a_full_one_is_too_small(refs: list[ObjectRef], mi
         assert full or sum(ref.size for ref in group) >= min_task_size
 
 
+def test_an_object_that_is_read_in_parts_has_a_task_of_its_own() -> None:
+    refs = [ref("a", 3), ref("b", 50), ref("c", 49), ref("d", 50), ref("e", 60), ref("f", 1)]
+    groups = list(plan(refs, min_task_size=1000, alone=50))
+    assert [[one.key for one in group] for group in groups] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
+    assert len(list(plan(refs, min_task_size=1000))) == 1
+
+
 def test_nothing_makes_no_task() -> None:
     assert list(plan([], min_task_size=1)) == []
 

@@ -1,6 +1,7 @@
 """What the Glue catalogue is told of a Parquet dataset, and when."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from chalicelib.core.registered import Registered
 from chalicelib.errors import CommitConflict, SchemaConflict
 from chalicelib.records.pages import Reject
 from chalicelib.records.rejected import REJECTED, rejected
-from tests.destinations.runs import content, later, registry_of, replace, run, tasks_of
-from tests.destinations.staged import AT, ID, LOADED_AT, NOTE, Place, place, sql_catalog, task
+from tests.destinations.runs import content, datasets_of, later, registry_of, replace, run, tasks_of
+from tests.destinations.staged import AT, ID, LOADED_AT, NOTE, Place, load, place, sql_catalog, task
 
 TYPES = [
     ("boolean", "boolean"),
@@ -247,6 +248,17 @@ def test_a_run_s_partitions_lie_in_one_folder_that_one_call_can_move_to(there: P
     assert {path.rpartition("/")[0] for path in there.files()} == {f"{folder(there)}/_runs/r01"}
     assert len(there.files()) == 2
     assert content(there) == [1, 2]
+
+
+def test_parts_of_a_run_s_object_lie_in_the_run_s_folder(there: Place) -> None:
+    staging = there.stage(there.out(mode="replace", **GLUE), "r01.p0.1/3", 2)
+    load(staging, (ID,), (1,), (2,))
+    files = staging.finish()
+    assert [file.path.rpartition("/")[0] for file in files] == [f"{folder(there)}/_runs/r01"]
+    there.tables.commit(there.out(mode="replace", **GLUE), [task(0, files, job="r01")], run=run(1))
+    replace(there, 2, (3,), **GLUE)
+    stale = datasets_of(there).stale("db", "t", datasets_of(there).now() + timedelta(days=1))
+    assert stale == [file.path for file in files], "so maintenance finds them once another run has followed"
 
 
 def test_a_run_is_not_over_while_the_catalogue_still_leads_to_the_one_before(there: Place) -> None:

@@ -22,7 +22,7 @@ from chalicelib.destinations.staging import Stage, Staging
 from chalicelib.errors import PipelineMismatch, SourceUnavailable
 from tests.destinations.discard import Discard
 from tests.destinations.staged import AT, ID, NOTE, batch, load, numbers
-from tests.fakes.lake import FakeLake
+from tests.fakes.lake import FakeLake, FakeSink
 
 ICEBERG = Iceberg(type="iceberg", database="db", table="t")
 PARQUET = Parquet(type="parquet", database="db", table="t")
@@ -380,6 +380,32 @@ def test_a_failing_bucket_is_heard_and_leaves_the_way_open_to_abandon(tmp_path: 
     staging.abandon()
 
 
+class BrokenAtFirst(FakeLake):
+    def create(self, path: str, *, hidden: bool) -> Sink:  # type: ignore[override]
+        self.created.append(path)
+        return LateSink() if len(self.created) == 1 else FakeSink(self, path, hidden)
+
+
+class LateSink(BrokenSink):
+    def write(self, data: bytes) -> int:
+        return len(data) if data == b"PAR1" else super().write(data)
+
+    def finish(self) -> Upload | None:
+        return None
+
+
+def test_a_row_group_that_was_lost_is_heard_whatever_failed_beside_it(tmp_path: Path) -> None:
+    staging = begin(BrokenAtFirst(tmp_path), ICEBERG)
+    staging.write(numbers(0, 25), (ID,))
+    staging.keep()  # a row group, written behind the scenes
+    for start in range(100, 1000, 100):
+        staging.write(numbers(start, start + 100), (ID,))
+    staging.drop()
+    with pytest.raises(SourceUnavailable):
+        staging.finish()
+    staging.abandon()
+
+
 @pytest.mark.parametrize(
     ("module", "absent"),
     [("destinations.staging", "pyiceberg"), ("destinations", "pyarrow"), ("destinations.paths", "pyarrow")],
@@ -387,3 +413,5 @@ def test_a_failing_bucket_is_heard_and_leaves_the_way_open_to_abandon(tmp_path: 
 def test_what_a_door_does_not_need_is_not_imported(module: str, absent: Literal["pyarrow", "pyiceberg"]) -> None:
     code = f"import sys, chalicelib.{module}; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+

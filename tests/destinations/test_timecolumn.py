@@ -152,3 +152,11 @@ def test_a_column_called_upload_time_is_not_overwritten(stage: Stage, name: str,
 def test_rows_that_bring_an_upload_time_keep_it(stage: Stage) -> None:
     assert read(stage, staged(stage, (NOW,), columns=(UPLOAD_TIME,)).finish(), "upload_time") == [NOW]
     assert read(stage, staged(stage, ("a",), columns=(NOTE,)).finish(), "upload_time") == [LOADED_AT]
+
+
+def test_an_object_that_others_began_keeps_their_upload_time(stage: Stage) -> None:
+    staging, began = stage(NARROW, "a01/0", 2), NOW.replace(day=30, month=6)
+    staging.write(batch((NOTE,), ("a",), origin=False), (NOTE,), began)
+    _, files = staging.pause()
+    assert read(stage, files, "upload_time") == [began]
+    assert folders(files) == ["upload_time_day=2026-06-30"]

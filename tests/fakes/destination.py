@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -93,7 +94,7 @@ class FakeStaging:
     kept: list[dict[str, Any]] = field(default_factory=list)
     columns: tuple[Column, ...] = ()
 
-    def write(self, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> None:
+    def write(self, batch: pa.RecordBatch, columns: tuple[Column, ...], at: datetime | None = None) -> None:
         self.pending += batch.to_pylist()
         self.columns = columns
 

@@ -3,6 +3,7 @@
 import bz2
 import json
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -47,6 +48,16 @@ def test_a_large_object_is_read_in_parts_and_committed_once() -> None:
     entry = world.ledger.stored["flights", "in/a.csv"]
     assert (entry.state, entry.rows, entry.rejects) == (State.COMMITTED, len(GOOD), len(BAD))
     assert len({row["_loaded_at"] for row in world.table.rows}) == 1
+
+
+def test_a_large_object_that_comes_among_small_ones_is_read_in_parts_too() -> None:
+    world = World()
+    world.pipelines.put(typed(split_size=PART))
+    small = b"number,filler\n100,x\n"
+    world.notify(*(world.put(f"in/{key}.csv", CSV if key == "b" else small, notify=0) for key in "abc"))
+    world.run()
+    assert {part.members[0].key for part in parts(world)} == {"in/b.csv"}
+    assert world.loaded() == {"in/a.csv": 1, "in/b.csv": len(GOOD), "in/c.csv": 1}
 
 
 def test_bad_rows_of_later_parts_are_found_by_their_byte() -> None:
@@ -108,6 +119,17 @@ def test_json_lines_are_read_in_parts_too(packed: bool) -> None:
     world.run()
     assert len(parts(world)) > 1
     assert numbers(world) == list(range(ROWS))
+
+
+def test_a_divided_task_that_waits_long_for_its_parts_needs_no_recovery() -> None:
+    world = parted()
+    world.discover_all()
+    world.load_task(world.queue.loads.pop())
+    world.now += timedelta(minutes=10)
+    world.recover.tick()
+    assert world.metrics.totals["TasksRecovered"] == len(parts(world)), "their messages may be lost"
+    world.run()
+    assert numbers(world) == GOOD
 
 
 def test_parts_hand_over_when_their_time_is_up() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.sweeps import SCHEDULED
 from chalicelib.core.tasks import Run
+from chalicelib.flows.attempt import SMALL
 from tests.examples import BUCKET
 from tests.fakes.destination import FakeTable
 from tests.flows.test_runs import csv, replacing
@@ -70,7 +71,7 @@ class Story:
         for _ in range(1 + n % 3):
             if queue.sweeps and self._dies(self.world.sweeping.turn, *queue.sweeps[0]):
                 queue.sweeps.pop(0)
-            if queue.loads and self._dies(self.world.load.task, *queue.loads[n % len(queue.loads)]):
+            if queue.loads and self._dies(self.world.load_task, queue.loads[n % len(queue.loads)]):
                 queue.loads.pop(n % len(queue.loads))
             if queue.commits and self._dies(self.world.commit.tasks, list(queue.commits)):
                 queue.commits.clear()
@@ -113,12 +114,14 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS, per_task=st.sampled_from([1, 2, 500]))
+@given(steps=STEPS, per_task=st.sampled_from([1, 2, 500]), split=st.sampled_from([0, 2]), haste=st.booleans())
 @settings(max_examples=HISTORIES)
-def test_every_content_is_what_the_bucket_held_during_its_run(steps: list[tuple[str, int]], per_task: int) -> None:
-    world = World(Faults())
+def test_every_content_is_what_the_bucket_held_during_its_run(
+    steps: list[tuple[str, int]], per_task: int, split: int, haste: bool
+) -> None:
+    world = World(Faults(), small=0 if haste else SMALL, in_haste=haste)
     world.table = Watched(clock=world.clock)
-    world.pipelines.put(replacing(max_task_files=per_task))
+    world.pipelines.put(replacing(max_task_files=per_task, split_size=split))
     world.buckets.create(BUCKET)
     story = Story(world)
     for do, n in steps:

@@ -209,9 +209,9 @@ def written(side: Side) -> list[int]:
     write = FakeStaging.write
 
     class Counting(FakeStaging):
-        def write(self, batch: Any, columns: Any) -> None:
+        def write(self, batch: Any, columns: Any, at: Any = None) -> None:
             sizes.append(batch.num_rows)
-            write(self, batch, columns)
+            write(self, batch, columns, at)
 
     reader = replace(side.reader(), rows=Counting(side.table, side.pipeline.out, "rows"))
     outcomes = list(Together(reader).outcomes(side.refs, last=True))

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from chalicelib.config.filters.add_time import AddTime
 from chalicelib.config.filters.file_metadata import FileMetadata
 from chalicelib.config.parsers.columnar import ParquetObjects
 from chalicelib.config.source import Source
@@ -69,3 +70,13 @@ def test_rows_that_are_numbered_are_read_in_one_go():
     )
     assert splittable(source, TEXT, None, (names,))
     assert not splittable(source, TEXT, None, (names, numbers))
+
+
+def test_rows_that_are_counted_to_tell_their_time_are_read_in_one_go():
+    source = Source(bucket="bucket", parser=csv())
+    counted, same = (
+        AddTime.model_validate({"type": "add_time", "to_column": {"name": "time"}, "from_value": value})
+        for value in ({"mode": "incremental_time", "from": 0, "to": 9}, {"mode": "upload_time"})
+    )
+    assert splittable(source, TEXT, None, (same,))
+    assert not splittable(source, TEXT, None, (same, counted))

@@ -20,6 +20,8 @@ def batch_of(columns: Sequence[Column], arrays: Sequence[pa.Array]) -> pa.Record
 
 def kept(page: Page, mask: pa.Array) -> Page:
     """The rows for which the mask is true; not those where it is NULL."""
+    if mask.true_count == len(mask):
+        return page  # to copy all of them takes as long as to ask
     records = page.records.filter(mask) if page.records is not None else None
     return Page(page.batch.filter(mask), page.rejects, records)
 
