@@ -413,5 +413,3 @@ def test_a_row_group_that_was_lost_is_heard_whatever_failed_beside_it(tmp_path: 
 def test_what_a_door_does_not_need_is_not_imported(module: str, absent: Literal["pyarrow", "pyiceberg"]) -> None:
     code = f"import sys, chalicelib.{module}; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
