@@ -108,7 +108,8 @@ def run(variant: Variant, job: Job, cores: int, timeout: float) -> dict[str, Any
     allowed = sorted(os.sched_getaffinity(0))[-cores:]
     try:
         done = subprocess.run(
-            [str(variant.python), "-m", variant.module, json.dumps(asdict(job))],
+            [str(variant.python), "-m", variant.module],
+            input=json.dumps(asdict(job)),  # 10,000 keys are too many for an argument
             cwd=ROOT,
             env=environment,
             capture_output=True,

@@ -1,9 +1,9 @@
 """What each side of a comparison is given and tells: needs nothing but Python, for it runs in every peer's environment.
 
-A job is one JSON argument: `endpoint`, `bucket` and `keys` to read, `kind` and `columns` (name and type) of the data,
-`out`, a folder on the disk for the Parquet files. What is told is one line of JSON: CPU seconds of the process and its
-children, elapsed seconds, and the peak of its resident memory in MB. Imports are not counted: a Lambda pays them once,
-and bench_start.py measures ours. Rows are counted and compared by whoever ordered the job.
+A job is JSON on standard input: `endpoint`, `bucket` and `keys` to read, `kind` and `columns` (name and type) of the
+data, `out`, a folder on the disk for the Parquet files. What is told is one line of JSON: CPU seconds of the process
+and its children, elapsed seconds, and the peak of its resident memory in MB. Imports are not counted: a Lambda pays
+them once, and bench_start.py measures ours. Rows are counted and compared by whoever ordered the job.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -28,9 +29,10 @@ class Job:
     out: str
 
     @classmethod
+    @cache
     def given(cls) -> "Job":
-        """That of this process's argument."""
-        return cls(**json.loads(sys.argv[1]))
+        """The one that this process reads from its input, however often it is asked for."""
+        return cls(**json.load(sys.stdin))
 
     @property
     def is_csv(self) -> bool:

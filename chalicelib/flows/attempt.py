@@ -82,14 +82,14 @@ class Attempt:
 
     def _division(self) -> Division | None:
         """How to divide the object, if it is large and can be divided."""
-        part_bytes = self.reader.pipeline.source.split_size
+        source = self.reader.pipeline.source
         first = self.task.alone and self.begun is None and self.task.part_of is None
-        if not first or not part_bytes or self.task.members[0].size < 2 * part_bytes:
+        if not first or source.divided_from is None or self.task.members[0].size < source.divided_from:
             return None
         columns = self.reader.divided(self.task.members[0])
         if columns is None:
             return None
-        return Division(self.task.attempt, self.basis, part_bytes, columns, self.now())
+        return Division(self.task.attempt, self.basis, source.split_size, columns, self.now())
 
     def _one(self, ref: ObjectRef) -> bool:
         """Read the next member; False if it was left before its end."""
