@@ -30,23 +30,17 @@ from chalicelib.config.access.roles import AssumeRole
 from chalicelib.config.pipeline import Pipeline
 from chalicelib.core.connections import Grant
 from chalicelib.core.sweeps import SCHEDULED
+from chalicelib.local.context import Context
 
 ARRIVALS, COMMITS = 100, 10  # messages that one call of a door gets
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 GRANT = Grant(AssumeRole(name="acme", role_arn="arn:aws:iam::111122223333:role/bench"), "e" * 64, NOW)
 
 
-@dataclass(frozen=True)
-class Context:
-    """What Lambda says of the call."""
-
-    function_name: str = "bench"
-    memory_limit_in_mb: int = 2048
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:bench"
-    aws_request_id: str = "5b1f0c2a-0000-4000-8000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 600_000
+def context() -> Context:
+    """What Lambda says of a call."""
+    arn = "arn:aws:lambda:us-east-1:111111111111:function:bench"
+    return Context("bench", 2048, arn, str(uuid4()), deadline=time.monotonic() + 600)
 
 
 @dataclass
@@ -113,7 +107,7 @@ class Way:
         """Notifications of these keys, so many in a call, to claimed objects and tasks that are sent."""
         for event in events([notification([key]) for key in keys], at_once):
             with self.stage("arrive"):
-                done(app.arrive(event, Context()))
+                done(app.arrive(event, context()))
 
     def sweep(self) -> None:
         """A listing to claimed objects and tasks that are sent."""
@@ -126,21 +120,21 @@ class Way:
         """One message of the queue of sweeps."""
         [event] = events([json.dumps({"pipeline": self.pipeline.name, "name": SCHEDULED})], 1)
         with self.stage("sweep"):
-            done(app.sweep(event, Context()))
+            done(app.sweep(event, context()))
 
     def load(self) -> int:
         """Every task that waits, to staged files; how many there were."""
         found = list(events(taken(self.endpoint, "tasks"), 1))
         for event in found:
             with self.stage("load"):
-                done(app.load(event, Context()))
+                done(app.load(event, context()))
         return len(found)
 
     def commit(self) -> None:
         """Every staged task to rows that count."""
         for event in events(taken(self.endpoint, "commits.fifo"), COMMITS):
             with self.stage("commit"):
-                done(app.commit(event, Context()))
+                done(app.commit(event, context()))
 
     def tick(self) -> None:
         """A minute has passed."""

@@ -68,7 +68,7 @@ def cuts(size: int, part_bytes: int) -> tuple[Span, ...]:
 
 def divide(task: Task, division: Division, *, now: datetime, patience: timedelta) -> Task | None:
     """The task whose object is read in parts; None if the attempt no longer counts."""
-    if task.state is not TaskState.LOADING or task.attempt != division.attempt:
+    if not task.counts(division.attempt):
         return None
     return advanced(task, state=TaskState.DIVIDED, division=division, error=None, due_at=now + patience)
 
@@ -95,7 +95,7 @@ def parts(task: Task, *, due_at: datetime) -> tuple[Task, ...]:
 
 def read(task: Task, attempt: int, staged: Staged, begun: Begun | None) -> Task | None:
     """A part with what became of it; None if the attempt no longer counts. `begun`: from where to where it was read."""
-    if task.state is not TaskState.LOADING or task.attempt != attempt or task.progress is None:
+    if not task.counts(attempt) or task.progress is None:
         return None
     progress = Progress(attempt, task.progress.basis, begun=begun or task.progress.begun)
     return advanced(task, state=TaskState.READ, staged=staged, progress=progress, error=None)

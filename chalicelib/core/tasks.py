@@ -203,6 +203,10 @@ class Task:
         """Attempts since something was handed over last."""
         return self.attempt - (self.progress.attempt if self.progress is not None else 0)
 
+    def counts(self, attempt: int) -> bool:
+        """True if this attempt is the one that is at work: what a late one has made is nobody's (P7)."""
+        return self.state is TaskState.LOADING and self.attempt == attempt
+
     @property
     def alone(self) -> bool:
         """True if no companion would go down with its one object."""
@@ -260,21 +264,21 @@ def renew(task: Task, *, now: datetime, lease: timedelta) -> Task | None:
 
 def release(task: Task, attempt: int, *, error: str, now: datetime) -> Task | None:
     """The task given back after an attempt that may be repeated; None if the attempt no longer counts."""
-    if task.state is not TaskState.LOADING or task.attempt != attempt:
+    if not task.counts(attempt):
         return None
     return advanced(task, error=error, due_at=now)
 
 
 def hand_over(task: Task, progress: Progress, *, now: datetime, patience: timedelta) -> Task | None:
     """The task for an attempt that goes on where this one stopped; None if the attempt no longer counts."""
-    if task.state is not TaskState.LOADING or task.attempt != progress.attempt:
+    if not task.counts(progress.attempt):
         return None
     return advanced(task, state=TaskState.PLANNED, progress=progress, division=None, error=None, due_at=now + patience)
 
 
 def stage(task: Task, attempt: int, staged: Staged, *, nudge_after: timedelta) -> Task | None:
     """The task with this attempt's files, or None if the attempt no longer counts (P7)."""
-    if task.state is not TaskState.LOADING or task.attempt != attempt:
+    if not task.counts(attempt):
         return None
     return staged_with(task, staged, nudge_after=nudge_after)
 

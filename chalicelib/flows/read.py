@@ -117,6 +117,7 @@ class Reader:
         """The columns of an object that can be read in parts; None if it cannot, or not now."""
         source = self.pipeline.source
         try:
+            check(self.grant, ref.bucket, ref.key, owner=self.pipeline.owner)
             with closing(self.buckets.open(self.grant, ref, prefix=source.listed_prefix)) as body:
                 head = body.read(HEAD)
                 body.seek(0)

@@ -21,7 +21,7 @@ from chalicelib.flows.guess import Guessing
 from chalicelib.flows.preview import Previewing
 from chalicelib.flows.rehearse import Rehearsing
 from chalicelib.flows.replay import Chosen, Replaying
-from tests.examples import BUCKET, START, grant
+from tests.examples import BUCKET, START, grant, pipeline
 from tests.flows.test_removals import KEYS, delete, loaded
 from tests.flows.world import World
 
@@ -114,6 +114,16 @@ def test_an_arrival_outside_is_denied_without_a_call(limits: dict[str, Any]) -> 
     assert "connection acme is for" in str(entry.error)
     assert asked(world) == 0
     assert world.health.get("acme").failing_since is None, "the customer did not refuse us"
+
+
+@limited
+def test_an_object_that_is_large_enough_to_be_divided_is_not_even_looked_at(limits: dict[str, Any]) -> None:
+    world = narrowed(limits)
+    world.pipelines.put(pipeline(split_size=4))
+    world.put("in/a.csv", CSV)
+    world.run()
+    assert world.ledger.stored["flights", "in/a.csv"].reason is Reason.DENIED
+    assert asked(world) == 0
 
 
 @limited
